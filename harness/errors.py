@@ -1,0 +1,38 @@
+"""What can go wrong, sorted by whose it is to mend.
+
+`RequestError` is the command's: an option that names nothing. `BrokenModel` is the model's: the
+files cannot be used. `Unsupported` is nobody's: a method that cannot serve this model. The plugin
+turns them into a usage error, a failed item and a skip with a reason; none is shown as a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FreezeproofError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class RequestError(FreezeproofError):
+    """The command asks for something that does not exist; the message says what does."""
+
+
+class BrokenModel(FreezeproofError):
+    """The model's files cannot be used; the message names the file, node or variable."""
+
+
+class Unsupported(FreezeproofError):
+    """A method cannot serve this model; the message is the reason that the report prints."""
+
+
+def nearest(name: str, choices: Iterable[str], *, limit: int = 3) -> str:
+    """Return "; nearest: a, b" for the names in `choices` that resemble `name`, or ""."""
+    listed = sorted(set(choices))
+    folded = {choice.lower(): choice for choice in listed}
+    close = difflib.get_close_matches(name.lower(), folded, n=limit, cutoff=0.5)
+    if not close:
+        # A name typed without its scope ("Softmax" for "cls_fc/Softmax") is far by edit distance.
+        close = [lower for lower in folded if lower.rsplit("/", 1)[-1] == name.lower()][:limit]
+    return f"; nearest: {', '.join(folded[match] for match in close)}" if close else ""

@@ -1,0 +1,175 @@
+"""The part of a graph that computes the outputs from the inputs, and nothing else.
+
+Training ops that this TensorFlow does not know, queue runners, summaries and savers stop mattering
+once the graph is cut down to the sub-graph between inputs and outputs. Devices are cleared, and
+`_output_shapes` and `_class` dropped: the first contradicts the shape functions of newer versions,
+the second pins a node to another that may be gone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+
+from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
+
+from harness.graph.dtypes import dtype_enum
+from harness.graph.names import canonical, is_control, node_name, output_index
+from harness.signature import TensorSpec
+
+PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
+
+_DROPPED_ATTRIBUTES = ("_output_shapes", "_class")
+
+
+def extract(
+    graph_def: graph_pb2.GraphDef, *, inputs: Iterable[TensorSpec], outputs: Collection[str]
+) -> graph_pb2.GraphDef:
+    """Return the sub-graph that `outputs` need, cut at `inputs`; a copy in the original order.
+
+    An input that is no placeholder becomes one. Where the input is not the first output of its
+    node, the node becomes an IdentityN over placeholders, so that "node:1" can be fed still.
+    `outputs` may be any iterable of tensor names; every name must exist.
+    """
+    cuts = {spec.name: spec for spec in inputs}
+    cut_nodes: dict[str, list[TensorSpec]] = {}
+    for name, spec in cuts.items():
+        cut_nodes.setdefault(node_name(name), []).append(spec)
+    nodes = {node.name: node for node in graph_def.node}
+    kept = reachable(nodes, outputs, stop=cut_nodes)
+    kept.update(cut_nodes)
+    result = graph_pb2.GraphDef(versions=graph_def.versions)
+    for node in graph_def.node:
+        if node.name not in kept:
+            continue
+        specs = cut_nodes.get(node.name)
+        if specs is None or node.op in PLACEHOLDER_OPS:
+            copy = result.node.add()
+            copy.CopyFrom(node)
+            _clean(copy)
+        else:
+            result.node.extend(_cut(node.name, specs))
+    result.library.function.extend(
+        _cleaned_function(function) for function in needed_functions(graph_def, result.node)
+    )
+    return result
+
+
+def reachable(
+    nodes: dict[str, node_def_pb2.NodeDef],
+    tensors: Iterable[str],
+    *,
+    stop: Collection[str] = (),
+) -> set[str]:
+    """Return the names of the nodes that `tensors` need, control edges included.
+
+    The inputs of a node named in `stop` are not followed; the node itself is in the result.
+    """
+    seen = {node_name(tensor) for tensor in tensors}
+    queue = deque(seen)
+    while queue:
+        name = queue.popleft()
+        if name in stop:
+            continue
+        for reference in nodes[name].input:
+            source = node_name(reference)
+            if source not in seen:
+                seen.add(source)
+                queue.append(source)
+    return seen
+
+
+def function_names(node: node_def_pb2.NodeDef) -> Iterator[str]:
+    """Yield the library functions that a node calls, by attribute or by its own op."""
+    yield node.op
+    for value in node.attr.values():
+        if value.func.name:
+            yield value.func.name
+        for function in value.list.func:
+            yield function.name
+
+
+def needed_functions(
+    graph_def: graph_pb2.GraphDef, nodes: Iterable[node_def_pb2.NodeDef]
+) -> list[function_pb2.FunctionDef]:
+    """Return the library functions that `nodes` call, directly or not, in library order."""
+    library = {function.signature.name: function for function in graph_def.library.function}
+    seen: set[str] = set()
+    queue = deque(nodes)
+    while queue:
+        for name in function_names(queue.popleft()):
+            if name in library and name not in seen:
+                seen.add(name)
+                queue.extend(library[name].node_def)
+    return [function for name, function in library.items() if name in seen]
+
+
+def all_nodes(graph_def: graph_pb2.GraphDef) -> Iterator[node_def_pb2.NodeDef]:
+    """Yield the nodes of the graph and of its library functions."""
+    yield from graph_def.node
+    for function in graph_def.library.function:
+        yield from function.node_def
+
+
+def _clean(node: node_def_pb2.NodeDef) -> None:
+    node.device = ""
+    for name in _DROPPED_ATTRIBUTES:
+        if name in node.attr:
+            del node.attr[name]
+
+
+def _cleaned_function(function: function_pb2.FunctionDef) -> function_pb2.FunctionDef:
+    copy = function_pb2.FunctionDef()
+    copy.CopyFrom(function)
+    for node in copy.node_def:
+        _clean(node)
+    for name in _DROPPED_ATTRIBUTES:
+        if name in copy.attr:
+            del copy.attr[name]
+    for attributes in copy.arg_attr.values():
+        for name in _DROPPED_ATTRIBUTES:
+            if name in attributes.attr:
+                del attributes.attr[name]
+    return copy
+
+
+def _cut(name: str, specs: list[TensorSpec]) -> list[node_def_pb2.NodeDef]:
+    if [spec.name for spec in specs] == [name]:
+        return [placeholder(name, specs[0])]
+    by_index = {output_index(spec.name): spec for spec in specs}
+    placeholders = []
+    types = []
+    for index in range(max(by_index) + 1):
+        spec = by_index.get(index)
+        # An output below a cut one that nobody feeds: a placeholder that nobody reads.
+        spec = spec or TensorSpec(name=f"{name}:{index}", dtype="float32", shape=None)
+        placeholders.append(placeholder(f"{name}/cut_{index}", spec))
+        types.append(dtype_enum(spec.dtype))
+    joined = node_def_pb2.NodeDef(
+        name=name, op="IdentityN", input=[node.name for node in placeholders]
+    )
+    joined.attr["T"].list.type.extend(types)
+    return [*placeholders, joined]
+
+
+def placeholder(name: str, spec: TensorSpec) -> node_def_pb2.NodeDef:
+    """Return a Placeholder node of the dtype and shape of `spec`."""
+    node = node_def_pb2.NodeDef(name=name, op="Placeholder")
+    node.attr["dtype"].type = dtype_enum(spec.dtype)
+    shape = node.attr["shape"].shape
+    if spec.shape is None:
+        shape.unknown_rank = True
+    else:
+        for size in spec.shape:
+            shape.dim.add(size=-1 if size is None else size)
+    return node
+
+
+def consumers(graph_def: graph_pb2.GraphDef) -> dict[str, list[str]]:
+    """Map each tensor ("node" or "node:1") to the nodes that read it; control edges left out."""
+    readers: dict[str, list[str]] = {}
+    for node in graph_def.node:
+        for reference in node.input:
+            if not is_control(reference):
+                readers.setdefault(canonical(reference), []).append(node.name)
+    return readers

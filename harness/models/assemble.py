@@ -1,0 +1,123 @@
+"""From a whole GraphDef to a `Model`: settle the signature, extract, list the variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tensorflow.core.framework import graph_pb2
+
+from harness.graph.extract import extract, reachable
+from harness.graph.infer import infer_inputs, infer_outputs, specs_of
+from harness.graph.names import node_name, session_name
+from harness.graph.restoring import CheckpointEntry
+from harness.graph.state import Variable, as_variable, variable_nodes
+from harness.models.model import Kind, Model
+from harness.signature import Signature, TensorSpec
+
+_READ_SUFFIX = "/Read/ReadVariableOp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """The tensors that the user or a SavedModel's signature names; empty where nobody does."""
+
+    inputs: Sequence[str] = ()
+    outputs: Sequence[str] = ()
+    stated: Mapping[str, TensorSpec] | None = None
+    """What a SavedModel's signature says of a tensor; it may know more than the node."""
+
+
+def assemble(
+    graph_def: graph_pb2.GraphDef,
+    *,
+    path: Path,
+    kind: Kind,
+    named: Named,
+    entries: Mapping[str, CheckpointEntry],
+    checkpoint_prefix: str | None = None,
+    saved_tensors: int = 0,
+) -> Model:
+    """Return the model between the named (or inferred) inputs and outputs of `graph_def`.
+
+    Raises:
+        RequestError: a name is no tensor of the graph, or the outputs cannot be told.
+    """
+    output_names = tuple(named.outputs) or infer_outputs(graph_def)
+    outputs = specs_of(graph_def, output_names, option="--outputs")
+    input_names = tuple(named.inputs) or infer_inputs(
+        graph_def, [spec.name for spec in outputs]
+    )
+    inputs = specs_of(graph_def, input_names, option="--inputs")
+    if named.stated is not None:
+        inputs = tuple(_stated(spec, named.stated) for spec in inputs)
+    sub_graph = _extract_with_reads(graph_def, inputs, [spec.name for spec in outputs])
+    signature = Signature(inputs=inputs, outputs=_with_static_shapes(outputs, sub_graph))
+    return Model(
+        path=path,
+        kind=kind,
+        graph_def=sub_graph,
+        signature=signature,
+        inputs_inferred=not named.inputs,
+        outputs_inferred=not named.outputs,
+        variables=tuple(_variables(sub_graph, entries)),
+        checkpoint_prefix=checkpoint_prefix,
+        saved_tensors=saved_tensors,
+    )
+
+
+def _variables(
+    graph_def: graph_pb2.GraphDef, entries: Mapping[str, CheckpointEntry]
+) -> list[Variable]:
+    found = []
+    for node in variable_nodes(graph_def):
+        entry = entries.get(node.name, CheckpointEntry(key=node.name))
+        found.append(as_variable(node, key=entry.key, slice_spec=entry.slice_spec))
+    return found
+
+
+def _extract_with_reads(
+    graph_def: graph_pb2.GraphDef, inputs: tuple[TensorSpec, ...], outputs: list[str]
+) -> graph_pb2.GraphDef:
+    """Extract the sub-graph, and with each resource variable its own `…/Read/ReadVariableOp`.
+
+    Nothing on the path may use that node, and yet TensorFlow's converter fetches every resource
+    variable by its name.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    path = reachable(nodes, outputs, stop={node_name(spec.name) for spec in inputs})
+    reads = [
+        name + _READ_SUFFIX
+        for name in path
+        if nodes[name].op == "VarHandleOp" and name + _READ_SUFFIX in nodes
+    ]
+    return extract(graph_def, inputs=inputs, outputs=[*outputs, *reads])
+
+
+def _stated(spec: TensorSpec, stated: Mapping[str, TensorSpec]) -> TensorSpec:
+    known = stated.get(spec.name)
+    return replace(spec, shape=known.shape) if known and spec.shape is None else spec
+
+
+def _with_static_shapes(
+    outputs: tuple[TensorSpec, ...], graph_def: graph_pb2.GraphDef
+) -> tuple[TensorSpec, ...]:
+    """Return the outputs with the shapes that TensorFlow's shape functions find.
+
+    A graph that cannot be imported keeps unknown shapes here: the stage `restore` says why.
+    """
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    try:
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+    except Exception:  # any import error is reported where the model is restored
+        return outputs
+    found = []
+    for spec in outputs:
+        shape = graph.get_tensor_by_name(session_name(spec.name)).shape
+        known = None if shape.rank is None else tuple(shape.as_list())
+        found.append(replace(spec, shape=known))
+    return tuple(found)

@@ -1,0 +1,118 @@
+"""A model as it was read from disk: the graph between inputs and outputs, and lazy weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from tensorflow.core.framework import graph_pb2
+
+from harness.errors import BrokenModel
+from harness.graph.state import Variable
+from harness.signature import Signature
+
+Kind = Literal["checkpoint", "saved_model", "frozen"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The graph that computes `signature.outputs` from `signature.inputs`, beside its weights.
+
+    `graph_def` holds that sub-graph and nothing else. `variables` are those in it; `weights` maps
+    their node names to values, read when asked for. `checkpoint_prefix` is what a saver restores
+    from, None for a frozen graph. `saved_tensors` counts what the checkpoint holds, on the path or
+    off it.
+    """
+
+    path: Path
+    kind: Kind
+    graph_def: graph_pb2.GraphDef
+    signature: Signature
+    inputs_inferred: bool
+    outputs_inferred: bool
+    variables: tuple[Variable, ...] = ()
+    checkpoint_prefix: str | None = None
+    saved_tensors: int = 0
+
+    @property
+    def weights(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Values by variable name; each look-up reads the checkpoint."""
+        return CheckpointWeights(self)
+
+
+class CheckpointWeights(Mapping[str, npt.NDArray[Any]]):
+    """The values of a model's variables, read one at a time by the checkpoint reader."""
+
+    def __init__(self, model: Model) -> None:
+        """Remember the model; nothing is opened before the first look-up."""
+        self._variables = {variable.name: variable for variable in model.variables}
+        self._prefix = model.checkpoint_prefix
+        self._reader: Any = None
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """Return the value of the variable `name`, sliced where it is a shard.
+
+        Raises:
+            KeyError: the graph has no such variable.
+            BrokenModel: the checkpoint does not hold it, or is damaged.
+        """
+        variable = self._variables[name]
+        try:
+            value = np.asarray(self.reader.get_tensor(variable.key))
+        except Exception as error:  # the reader raises errors.OpError and bare RuntimeError
+            raise BrokenModel(
+                f"the value of variable {name} cannot be read from {self._prefix}: {error}"
+            ) from error
+        return slice_of(value, variable.slice_spec)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the variables' node names."""
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        """Return how many variables the model has."""
+        return len(self._variables)
+
+    @property
+    def reader(self) -> Any:
+        """TensorFlow's checkpoint reader, opened at first use."""
+        if self._reader is None:
+            self._reader = open_checkpoint(str(self._prefix))
+        return self._reader
+
+
+def open_checkpoint(prefix: str) -> Any:
+    """Return TensorFlow's reader of the checkpoint at `prefix`, V1 or V2.
+
+    Raises:
+        BrokenModel: the files are missing or damaged.
+    """
+    import tensorflow as tf
+
+    try:
+        return tf.train.load_checkpoint(prefix)
+    except Exception as error:  # errors.OpError, ValueError or RuntimeError, by version
+        raise BrokenModel(f"the checkpoint {prefix} cannot be read: {error}") from error
+
+
+def slice_of(value: npt.NDArray[Any], spec: str) -> npt.NDArray[Any]:
+    """Return the part of a tensor that a saver's slice spec names.
+
+    "10 4 0,5:0,4" is rows 0 to 5 and columns 0 to 4 of a (10, 4) tensor; "-" is a whole dimension.
+    Grammar: tensorflow/core/framework/tensor_slice.h.
+    """
+    if not spec:
+        return value
+    extents = spec.rpartition(" ")[2].split(":")
+    index = []
+    for extent in extents:
+        if extent == "-":
+            index.append(slice(None))
+        else:
+            start, length = map(int, extent.split(","))
+            index.append(slice(start, start + length))
+    return value[tuple(index)]
