@@ -27,6 +27,16 @@ class Unsupported(FreezeproofError):
     """A method cannot serve this model; the message is the reason that the report prints."""
 
 
+class Rejected(FreezeproofError):
+    """A graph refuses its feeds; `kind` is the class of the error ("InvalidArgumentError")."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        """Keep the error's class apart from its text: both sides must agree on the class."""
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+        self.message = message
+
+
 def nearest(name: str, choices: Iterable[str], *, limit: int = 3) -> str:
     """Return "; nearest: a, b" for the names in `choices` that resemble `name`, or ""."""
     listed = sorted(set(choices))

@@ -81,7 +81,6 @@ class ModelFacts:
     outputs: tuple[TensorSpec, ...] = ()
     inputs_inferred: bool = False
     outputs_inferred: bool = False
-    warnings: tuple[ModelWarning, ...] = ()
 
     @classmethod
     def of(cls, *, reference: str, kind: str, signature: Signature, **rest: Any) -> ModelFacts:
@@ -108,13 +107,15 @@ class StageResult:
     measured: Measurement = NO_DIFFERENCE
     nodes: int | None = None
     bytes: int | None = None
+    warnings: tuple[ModelWarning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageRecord:
     """A stage result and whose it is: the channel between a test and the report.
 
-    `candidate` is None for the stage `restore`, which is the reference's own.
+    `candidate` is None for a stage of the reference's own: `restore`, and `export` where the
+    question is whether the model can be frozen at all.
     """
 
     model: str
@@ -135,6 +136,11 @@ class StageRecord:
         return cls(result=_result(result), facts=_facts(facts) if facts else None, **data)
 
 
+def _first_failed(stages: Mapping[Stage, StageResult]) -> StageResult | None:
+    ordered = (stages.get(stage) for stage in Stage)
+    return next((r for r in ordered if r and r.status is Status.FAILED), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CandidateReport:
     """The stages of one candidate and what follows from them."""
@@ -146,8 +152,7 @@ class CandidateReport:
     @property
     def failed(self) -> StageResult | None:
         """The first stage that failed."""
-        ordered = (self.stages.get(stage) for stage in Stage)
-        return next((r for r in ordered if r and r.status is Status.FAILED), None)
+        return _first_failed(self.stages)
 
     @property
     def verdict(self) -> Verdict:
@@ -194,39 +199,54 @@ class ModelReport:
 
     name: str
     facts: ModelFacts
-    restore: StageResult | None = None
+    stages: Mapping[Stage, StageResult] = field(default_factory=dict)
+    """The reference's own stages."""
     candidates: tuple[CandidateReport, ...] = ()
+
+    @property
+    def failed(self) -> StageResult | None:
+        """The first stage of the reference's own that failed."""
+        return _first_failed(self.stages)
+
+    @property
+    def warnings(self) -> tuple[ModelWarning, ...]:
+        """What any stage warned of, each warning once."""
+        results = [*self.stages.values()]
+        for candidate in self.candidates:
+            results.extend(candidate.stages.values())
+        by_code = {(w.code, w.nodes): w for result in results for w in result.warnings}
+        return tuple(by_code.values())
 
     @property
     def verdict(self) -> Verdict:
         """`broken` before `different` before `suspicious` before `equivalent`."""
-        if self.restore and self.restore.status is Status.FAILED:
+        if self.failed:
             return Verdict.BROKEN
         verdicts = {candidate.verdict for candidate in self.candidates}
         if Verdict.DIFFERENT in verdicts:
             return Verdict.DIFFERENT
         if Verdict.EQUIVALENT not in verdicts or Verdict.UNVERIFIED in verdicts:
             return Verdict.UNVERIFIED
-        return Verdict.SUSPICIOUS if self.facts.warnings else Verdict.EQUIVALENT
+        return Verdict.SUSPICIOUS if self.warnings else Verdict.EQUIVALENT
 
     @property
     def stage(self) -> Stage | None:
         """The first stage that failed, over all candidates."""
-        if self.verdict is Verdict.BROKEN:
-            return Stage.RESTORE
+        if self.failed:
+            return self.failed.stage
         failed = {c.failed.stage for c in self.candidates if c.failed}
         return next((stage for stage in Stage if stage in failed), None)
 
     @property
     def message(self) -> str:
         """The sentence that explains the verdict; "" for `equivalent`."""
-        if self.verdict is Verdict.BROKEN and self.restore:
-            return self.restore.reason
+        if self.failed:
+            return self.failed.reason
         for candidate in self.candidates:
             if candidate.failed and candidate.failed.stage is self.stage:
                 return f"{candidate.name}: {candidate.message}"
         if self.verdict is Verdict.SUSPICIOUS:
-            return self.facts.warnings[0].message
+            return self.warnings[0].message
         if self.verdict is Verdict.UNVERIFIED:
             return "no candidate was compared with the reference"
         return ""
@@ -282,7 +302,7 @@ def gather(records: Iterable[StageRecord]) -> tuple[ModelReport, ...]:
         if record.facts is not None:
             model = replace(model, facts=record.facts)
         if record.candidate is None:
-            model = replace(model, restore=record.result)
+            model = replace(model, stages={**model.stages, record.result.stage: record.result})
         else:
             model = replace(model, candidates=_with_stage(model.candidates, record))
         models[record.model] = model
@@ -316,8 +336,8 @@ def _model_as_json(model: ModelReport) -> dict[str, Any]:
         "verdict": model.verdict.value,
         "stage": model.stage.value if model.stage else None,
         "message": model.message,
-        "warnings": [asdict(warning) for warning in facts.warnings],
-        "restore": _stage_as_json(model.restore) if model.restore else None,
+        "warnings": [asdict(warning) for warning in model.warnings],
+        "stages": {str(s): _stage_as_json(result) for s, result in model.stages.items()},
         "candidates": [_candidate_as_json(candidate) for candidate in model.candidates],
     }
 
@@ -349,9 +369,8 @@ def _stage_as_json(result: StageResult) -> dict[str, Any]:
 
 
 def _model_from_json(data: Mapping[str, Any]) -> ModelReport:
-    facts = {key: data[key] for key in ("reference", "kind", "inputs", "outputs", "warnings")}
+    facts = {key: data[key] for key in ("reference", "kind", "inputs", "outputs")}
     inferred = data["inferred"]
-    restore = data["restore"]
     return ModelReport(
         name=data["name"],
         facts=_facts(
@@ -359,19 +378,20 @@ def _model_from_json(data: Mapping[str, Any]) -> ModelReport:
             inputs_inferred=inferred["inputs"],
             outputs_inferred=inferred["outputs"],
         ),
-        restore=_flat_result(Stage.RESTORE, restore) if restore else None,
+        stages=_stages_from_json(data["stages"]),
         candidates=tuple(
             CandidateReport(
                 name=candidate["name"],
                 method=candidate["method"],
-                stages={
-                    Stage(name): _flat_result(Stage(name), result)
-                    for name, result in candidate["stages"].items()
-                },
+                stages=_stages_from_json(candidate["stages"]),
             )
             for candidate in data["candidates"]
         ),
     )
+
+
+def _stages_from_json(data: Mapping[str, Any]) -> dict[Stage, StageResult]:
+    return {Stage(name): _flat_result(Stage(name), result) for name, result in data.items()}
 
 
 def _flat_result(stage: Stage, data: Mapping[str, Any]) -> StageResult:
@@ -381,24 +401,24 @@ def _flat_result(stage: Stage, data: Mapping[str, Any]) -> StageResult:
 
 
 def _result(data: Mapping[str, Any]) -> StageResult:
-    rest = {k: v for k, v in data.items() if k not in {"stage", "status", "measured"}}
+    rest = {k: v for k, v in data.items() if k not in {"stage", "status", "measured", "warnings"}}
     return StageResult(
         stage=Stage(data["stage"]),
         status=Status(data["status"]),
         measured=Measurement(**data["measured"]),
+        warnings=tuple(
+            ModelWarning(code=w["code"], message=w["message"], nodes=tuple(w["nodes"]))
+            for w in data["warnings"]
+        ),
         **rest,
     )
 
 
 def _facts(data: Mapping[str, Any], **more: Any) -> ModelFacts:
-    rest = {k: v for k, v in data.items() if k not in {"inputs", "outputs", "warnings"}}
+    rest = {k: v for k, v in data.items() if k not in {"inputs", "outputs"}}
     return ModelFacts(
         inputs=tuple(_spec(spec) for spec in data["inputs"]),
         outputs=tuple(_spec(spec) for spec in data["outputs"]),
-        warnings=tuple(
-            ModelWarning(code=w["code"], message=w["message"], nodes=tuple(w["nodes"]))
-            for w in data["warnings"]
-        ),
         **rest,
         **more,
     )

@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterable, Iterator
 from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
 
 from harness.graph.dtypes import dtype_enum
-from harness.graph.names import canonical, is_control, node_name, output_index
+from harness.tensor_names import canonical, is_control, node_name, output_index
 from harness.signature import TensorSpec
 
-PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
+_PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2"})
 
 _DROPPED_ATTRIBUTES = ("_output_shapes", "_class")
 
@@ -43,7 +43,7 @@ def extract(
         if node.name not in kept:
             continue
         specs = cut_nodes.get(node.name)
-        if specs is None or node.op in PLACEHOLDER_OPS:
+        if specs is None or node.op in _PLACEHOLDER_OPS:
             copy = result.node.add()
             copy.CopyFrom(node)
             _clean(copy)

@@ -16,7 +16,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from harness.errors import RequestError, nearest
 from harness.graph.dtypes import declared_shape, output_dtypes
 from harness.graph.extract import reachable
-from harness.graph.names import canonical, is_control, node_name, output_index
+from harness.tensor_names import canonical, is_control, node_name, output_index
 from harness.graph.state import VARIABLE_OPS
 from harness.signature import TensorSpec, format_shape
 

@@ -17,7 +17,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2, types_pb2
 from tensorflow.python.framework import tensor_util
 
 from harness.graph.extract import all_nodes
-from harness.graph.names import node_name
+from harness.tensor_names import node_name
 
 _SEED = (20_170_203, 7)
 
@@ -73,6 +73,11 @@ def has_random_streams(graph_def: graph_pb2.GraphDef) -> bool:
 
 def pin_randomness(graph_def: graph_pb2.GraphDef) -> None:
     """Make every random op of `graph_def` (changed in place) give the same numbers in every run."""
+    if has_random_streams(graph_def):
+        for node in all_nodes(graph_def):
+            # Iterations of a loop that overlap would draw from the stream in any order.
+            if "parallel_iterations" in node.attr:
+                node.attr["parallel_iterations"].i = 1
     for node in list(graph_def.node):
         # Inside a V1 while loop a constant must belong to the frame of the loop: tie it to the
         # op's own shape. A function body has no such frames, and its arguments no control edges.

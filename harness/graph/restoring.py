@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
 from tensorflow.python.framework import tensor_util
 
-from harness.graph.names import canonical, is_control, node_name
+from harness.tensor_names import canonical, is_control, node_name
 
 _ASSIGNS = frozenset({"Assign", "AssignVariableOp"})
 _FORWARDS = frozenset({"Identity", "Reshape", "Cast", "Enter"})

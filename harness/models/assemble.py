@@ -10,7 +10,7 @@ from tensorflow.core.framework import graph_pb2
 
 from harness.graph.extract import extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs, specs_of
-from harness.graph.names import node_name, session_name
+from harness.tensor_names import node_name, session_name
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import Variable, as_variable, variable_nodes
 from harness.models.model import Kind, Model

@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from harness.errors import BrokenModel, RequestError, nearest
 from harness.graph.dtypes import dtype_name, shape_of
-from harness.graph.names import canonical
+from harness.tensor_names import canonical
 from harness.graph.restoring import checkpoint_entries
 from harness.models.assemble import Named, assemble
 from harness.models.locate import missing_files

@@ -1,0 +1,60 @@
+"""`convert_variables_to_constants_v2` on the graph wrapped as a TF2 function.
+
+The MetaGraphDef is imported by `wrap_function`, which lifts resource variables out of the graph;
+the saver's restore op gives them their values; `prune` cuts a function from inputs to outputs.
+Reference variables cannot be lifted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.python.framework import convert_to_constants
+
+from harness.exporters.method import Export, Method, known_limit
+from harness.exporters.training_graph import saver_def, training_meta_graph, write_graph_def
+from harness.tensor_names import canonical, session_name
+from harness.models.model import Model
+
+
+def export(model: Model, folder: Path) -> Export:
+    """Wrap the model as a function and convert its variables; outputs are renamed by TensorFlow."""
+    meta = training_meta_graph(model)
+    references = [v.name for v in model.variables if not v.is_resource]
+    reason = (
+        f"TF2 functions hold no reference variables, and {references[0] if references else ''} "
+        f"is one"
+    )
+    signature = model.signature
+
+    def import_all() -> None:
+        tf.compat.v1.train.import_meta_graph(meta)
+
+    with known_limit(reason, applies=bool(references)):
+        wrapped = tf.compat.v1.wrap_function(import_all, [])
+        graph = wrapped.graph
+        if model.variables:
+            restore = wrapped.prune(
+                feeds=[graph.as_graph_element(saver_def().filename_tensor_name)],
+                fetches=[graph.as_graph_element(saver_def().restore_op_name)],
+            )
+            restore(tf.constant(model.checkpoint_prefix))
+        function = wrapped.prune(
+            feeds=[graph.as_graph_element(session_name(n)) for n in signature.input_names],
+            fetches=[graph.as_graph_element(session_name(n)) for n in signature.output_names],
+        )
+        constant = convert_to_constants.convert_variables_to_constants_v2(function)
+    path = write_graph_def(constant.graph.as_graph_def(), folder / "frozen.pb")
+    renamed = [
+        *zip(signature.input_names, constant.inputs, strict=True),
+        *zip(signature.output_names, constant.outputs, strict=True),
+    ]
+    return Export(path=path, names={old: canonical(new.name) for old, new in renamed})
+
+
+METHOD = Method(
+    name="constants_v2",
+    summary="convert_variables_to_constants_v2 on a wrapped function",
+    export=export,
+)

@@ -1,0 +1,77 @@
+"""`freeze_graph` on a written GraphDef and a checkpoint, binary and text.
+
+The tool restores whatever checkpoint key has the name of a node of the graph. It can therefore
+serve neither resource variables, nor shards of a partitioned variable, nor values that the
+checkpoint keeps under another name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.python.tools import freeze_graph as tensorflow_tool
+
+from harness.errors import Unsupported
+from harness.exporters.method import Export, Method, known_limit, need_checkpoint, output_nodes
+from harness.models.model import Model
+
+
+def export_binary(model: Model, folder: Path) -> Export:
+    """Write the model's graph as a binary GraphDef and freeze it with the checkpoint."""
+    return _export(model, folder, binary=True)
+
+
+def export_text(model: Model, folder: Path) -> Export:
+    """Write the model's graph as a text GraphDef and freeze it with the checkpoint."""
+    return _export(model, folder, binary=False)
+
+
+def _export(model: Model, folder: Path, *, binary: bool) -> Export:
+    prefix = need_checkpoint(model)
+    for variable in model.variables:
+        if variable.slice_spec:
+            raise Unsupported(
+                f"the tool restores by name and does not know shards: {variable.name} is a "
+                f"slice of {variable.key}"
+            )
+        if variable.key != variable.name:
+            raise Unsupported(
+                f"the tool restores by name, and the checkpoint keeps {variable.name} as "
+                f"{variable.key}"
+            )
+    graph = folder / ("graph.pb" if binary else "graph.pbtxt")
+    if binary:
+        graph.write_bytes(model.graph_def.SerializeToString())
+    else:
+        graph.write_text(text_format.MessageToString(model.graph_def), encoding="utf-8")
+    frozen = folder / "frozen.pb"
+    resource = any(variable.is_resource for variable in model.variables)
+    reason = "the tool does not restore resource variables without a .meta"
+    with tf.Graph().as_default(), known_limit(reason, applies=resource):
+        tensorflow_tool.freeze_graph(
+            input_graph=str(graph),
+            input_saver="",
+            input_binary=binary,
+            input_checkpoint=prefix,
+            output_node_names=",".join(output_nodes(model)),
+            restore_op_name="",
+            filename_tensor_name="",
+            output_graph=str(frozen),
+            clear_devices=True,
+            initializer_nodes="",
+        )
+    return Export(path=frozen)
+
+
+BINARY = Method(
+    name="freeze_graph_graphdef",
+    summary="tools.freeze_graph on a binary GraphDef and checkpoint",
+    export=export_binary,
+)
+TEXT = Method(
+    name="freeze_graph_graphdef_text",
+    summary="tools.freeze_graph on a text GraphDef and checkpoint",
+    export=export_text,
+)

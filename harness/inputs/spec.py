@@ -1,0 +1,90 @@
+"""The input-spec file: what inputs accept, stated by the user in TOML.
+
+    [inputs.ids]
+    range = [0, 49]          # inclusive
+    [inputs."image_tensor"]
+    shape = [-1, 28, 28, 3]  # -1: any size
+    [inputs.phase]
+    constant = false         # or: choices = [0.5, 1.0]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RequestError, nearest
+from harness.tensor_names import canonical
+from harness.inputs.domains import Domain
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_KEYS = ("shape", "range", "choices", "constant")
+
+
+def read_input_spec(path: Path) -> dict[str, Domain]:
+    """Return the domains that the file at `path` states, by input name.
+
+    Raises:
+        RequestError: there is no such file, or it states something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"--input-spec {path}: {error.strerror or error}") from error
+    return parse_input_spec(text, source=str(path))
+
+
+def parse_input_spec(text: str, *, source: str = "input spec") -> dict[str, Domain]:
+    """Return the domains stated in TOML text; `source` stands at the head of its errors.
+
+    Raises:
+        RequestError: the text is no TOML, or states something that no domain has.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{source}: no TOML: {error}") from error
+    for key in data:
+        if key != "inputs":
+            raise RequestError(f"{source}: unknown table [{key}]; tables are [inputs.NAME]")
+    tables = data.get("inputs", {})
+    return {canonical(name): _domain(name, table, source) for name, table in tables.items()}
+
+
+def _domain(name: str, table: Any, source: str) -> Domain:
+    where = f"{source}: [inputs.{name}]"
+    if not isinstance(table, Mapping):
+        raise RequestError(f"{where} is {table!r}, and should be a table of {', '.join(_KEYS)}")
+    for key in table:
+        if key not in _KEYS:
+            hint = nearest(key, _KEYS) or f"; there are {', '.join(_KEYS)}"
+            raise RequestError(f"{where}: unknown key {key}{hint}")
+    shape = table.get("shape")
+    if shape is not None and not _is_list_of(shape, int):
+        raise RequestError(f"{where}: shape = {shape!r} should be a list of sizes, -1 for any")
+    bounds = table.get("range")
+    if bounds is not None and not (
+        _is_list_of(bounds, (int, float)) and len(bounds) == 2 and bounds[0] <= bounds[1]
+    ):
+        raise RequestError(f"{where}: range = {bounds!r} should be [low, high], both inclusive")
+    choices = table.get("choices", [])
+    if "choices" in table and (not isinstance(choices, list) or not choices):
+        raise RequestError(f"{where}: choices = {choices!r} should be a list of values")
+    return Domain(
+        shape=None if shape is None else tuple(None if size < 0 else size for size in shape),
+        bounds=None if bounds is None else (bounds[0], bounds[1]),
+        choices=tuple(choices),
+        constant=table.get("constant"),
+    )
+
+
+def _is_list_of(value: Any, kinds: type | tuple[type, ...]) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, kinds) and not isinstance(item, bool) for item in value
+    )

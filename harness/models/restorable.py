@@ -1,0 +1,77 @@
+"""Do graph and checkpoint belong together? Answered from their tables, before any session."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.errors import BrokenModel, nearest
+from harness.graph.dtypes import dtype_name
+from harness.graph.state import Variable
+from harness.models.model import Model, open_checkpoint, slice_of
+from harness.signature import format_shape, shape_accepts
+
+
+def check_restorable(model: Model) -> None:
+    """Hold every variable on the path against the checkpoint: present, same shape, same dtype.
+
+    Raises:
+        BrokenModel: naming each variable that does not fit (the first few of many).
+    """
+    if not model.variables:
+        return
+    if model.checkpoint_prefix is None:
+        names = [variable.name for variable in model.variables]
+        raise BrokenModel(
+            f"{model.path} is a training graph, not a frozen one: {_listed(names)} "
+            f"still a variable, without a value; give its checkpoint with --checkpoint PREFIX"
+        )
+    reader = open_checkpoint(model.checkpoint_prefix)
+    shapes = reader.get_variable_to_shape_map()
+    dtypes = reader.get_variable_to_dtype_map()
+    faults = [
+        fault
+        for variable in model.variables
+        if (fault := _fault(variable, shapes, {k: dtype_name(v) for k, v in dtypes.items()}))
+    ]
+    if faults:
+        rest = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise BrokenModel(
+            f"graph and weights of {model.path} are of different runs: "
+            f"{'; '.join(faults[:3])}{rest}"
+        )
+
+
+def _fault(
+    variable: Variable, shapes: dict[str, list[int]], dtypes: dict[str, str]
+) -> str:
+    key = variable.key
+    if key not in shapes:
+        known_as = "" if key == variable.name else f" (saved as {key})"
+        return (
+            f"variable {variable.name}{known_as} is not in the checkpoint{nearest(key, shapes)}"
+        )
+    saved = tuple(shapes[key])
+    if variable.slice_spec:
+        saved = _sliced(saved, variable.slice_spec)
+    if not shape_accepts(variable.shape, saved):
+        return (
+            f"variable {variable.name} is {format_shape(variable.shape)} in the graph and "
+            f"{format_shape(saved)} in the checkpoint"
+        )
+    if variable.dtype != dtypes[key]:
+        return (
+            f"variable {variable.name} is {variable.dtype} in the graph and {dtypes[key]} in "
+            f"the checkpoint"
+        )
+    return ""
+
+
+def _sliced(shape: tuple[int, ...], spec: str) -> tuple[int, ...]:
+    # A broadcast zero has the shape and none of the memory.
+    return slice_of(np.broadcast_to(np.zeros((), np.uint8), shape), spec).shape
+
+
+def _listed(names: list[str]) -> str:
+    verb = "is" if len(names) == 1 else "are"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more} {verb}"

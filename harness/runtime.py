@@ -1,0 +1,175 @@
+"""Run a model: one graph in one open session, strict or deployed.
+
+Strict turns TensorFlow's graph optimisers off, so that reference and candidate execute the same
+kernels on the same values and can be compared bit for bit. With them on, Grappler folds constants
+into weights on the frozen side only, and a convolution followed by an unfused batch normalisation
+differs in every example. Deployed is the runtime as shipped.
+"""
+
+from __future__ import annotations
+
+import enum
+import warnings
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from tensorflow.core.framework import graph_pb2
+
+from harness.criteria import Array
+from harness.errors import BrokenModel, Rejected
+from harness.tensor_names import session_name
+from harness.graph.randomness import has_random_streams, pin_randomness
+from harness.models.model import Model
+
+with warnings.catch_warnings():
+    # TensorFlow's own imports warn; under a user's `-W error` that would be a failure of ours.
+    warnings.simplefilter("ignore")
+    import tensorflow as tf
+    from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
+
+
+class Mode(enum.Enum):
+    """How the runtime treats the graph."""
+
+    STRICT = "strict"
+    DEPLOYED = "deployed"
+
+
+class Runner:
+    """A model in an open session: feeds in, outputs out.
+
+    The session is opened by the first call and kept until `close`; a graph with random streams
+    gets a new one for each call, since a stream cannot be rewound.
+    """
+
+    def __init__(self, model: Model, *, mode: Mode) -> None:
+        """Keep the model; nothing is opened yet."""
+        self._model = model
+        self._mode = mode
+        self._graph_def = _pinned(model.graph_def)
+        self._fresh_each_time = has_random_streams(self._graph_def)
+        self._session: Any = None
+        self._callable: Any = None
+
+    def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the outputs by tensor name for `feeds`, by tensor name.
+
+        Raises:
+            Rejected: TensorFlow refuses the feeds or fails on them.
+            BrokenModel: graph and weights cannot be brought together.
+        """
+        if self._callable is None or self._fresh_each_time:
+            self.open()
+        signature = self._model.signature
+        try:
+            values = self._callable(*(feeds[name] for name in signature.input_names))
+        except tf.errors.OpError as error:
+            raise Rejected(type(error).__name__, first_line(error)) from error
+        return {
+            name: np.asarray(value)
+            for name, value in zip(signature.output_names, values, strict=True)
+        }
+
+    def __enter__(self) -> Runner:
+        """Return the runner itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the session."""
+        self.close()
+
+    def open(self) -> None:
+        """Import the graph, open a session and give every variable its value.
+
+        Raises:
+            BrokenModel: the graph cannot be imported, or a value does not fit its variable.
+        """
+        self.close()
+        graph = tf.Graph()
+        assigns = []
+        with graph.as_default():
+            try:
+                tf.import_graph_def(self._graph_def, name="")
+                for variable in self._model.variables:
+                    assigns.append(_assign(graph, variable.name, variable.is_resource))
+            except (ValueError, tf.errors.OpError) as error:
+                raise BrokenModel(f"the graph cannot be imported: {first_line(error)}") from error
+        self._session = tf.compat.v1.Session(graph=graph, config=_config(self._mode))
+        # One value at a time: the weights are never held twice.
+        weights = self._model.weights
+        for variable, (value, assign) in zip(self._model.variables, assigns, strict=True):
+            try:
+                self._session.run(assign, {value: weights[variable.name]})
+            except (ValueError, tf.errors.OpError) as error:
+                raise BrokenModel(
+                    f"variable {variable.name} does not take its value: {first_line(error)}"
+                ) from error
+        self._callable = self._make_callable()
+
+    def close(self) -> None:
+        """Close the session, if one is open."""
+        if self._session is not None:
+            self._session.close()
+        self._session = self._callable = None
+
+    def _make_callable(self) -> Any:
+        # What `Session.make_callable` would do for a call without feeds: with feeds, the public
+        # method goes through `Session.run`, which costs several times as much.
+        options = config_pb2.CallableOptions()
+        signature = self._model.signature
+        options.feed.extend(session_name(name) for name in signature.input_names)
+        options.fetch.extend(session_name(name) for name in signature.output_names)
+        return self._session._make_callable_from_options(options)
+
+
+def tensorflow_version() -> str:
+    """Return the version of TensorFlow in use."""
+    return str(tf.__version__)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of TensorFlow says, without the graph's own traceback."""
+    text = getattr(error, "message", None) or str(error)
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    # Python 3 TensorFlow puts "Graph execution error:" and the node's traceback first.
+    for line in lines:
+        if not line.startswith(("Graph execution error", "Detected at node", "File ", "Traceback")):
+            return line if len(line) <= 300 else f"{line[:299]}…"
+    return type(error).__name__
+
+
+def _pinned(graph_def: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
+    copy = graph_pb2.GraphDef()
+    copy.CopyFrom(graph_def)
+    pin_randomness(copy)
+    return copy
+
+
+def _assign(graph: Any, name: str, is_resource: bool) -> tuple[Any, Any]:
+    """Return a placeholder for the variable's value and the op that assigns it."""
+    node = graph.get_operation_by_name(name)
+    dtype = tf.dtypes.as_dtype(node.get_attr("dtype"))
+    value = tf.compat.v1.placeholder(dtype, name="freezeproof/value")
+    if is_resource:
+        return value, tf.raw_ops.AssignVariableOp(resource=node.outputs[0], value=value)
+    return value, tf.raw_ops.Assign(ref=node.outputs[0], value=value).op
+
+
+def _config(mode: Mode) -> Any:
+    config = config_pb2.ConfigProto()
+    # A GPU of the machine would add rounding of its own and hold its memory against the tests.
+    config.device_count["GPU"] = 0
+    if mode is Mode.STRICT:
+        options = config.graph_options
+        options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
+        options.rewrite_options.CopyFrom(
+            rewriter_config_pb2.RewriterConfig(disable_meta_optimizer=True)
+        )
+    return config

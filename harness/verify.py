@@ -1,0 +1,171 @@
+"""Compare two models on feeds; sum up what was seen. Models are functions here: no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.criteria import (
+    NO_DIFFERENCE,
+    Array,
+    Criterion,
+    Difference,
+    Measurement,
+    compare,
+    measure,
+)
+from harness.errors import FreezeproofError, Rejected
+from harness.memo import Run
+from harness.verdict import ModelWarning
+
+MOST_REJECTED = 0.5
+"""A stage whose feeds were rejected more often than this has shown nothing."""
+
+_FEWEST_FOR_CONSTANT = 10
+
+
+class Disagreement(FreezeproofError):
+    """Reference and candidate do not agree on some feeds; the message is the whole sentence.
+
+    Its two subclasses are what hypothesis tells apart, so that one kind cannot hide the other.
+    """
+
+
+class OutputsDiffer(Disagreement):
+    """Both accept the feeds and give other outputs."""
+
+
+class AcceptanceDiffers(Disagreement):
+    """One accepts the feeds and the other rejects them, or they reject them differently."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """What an example showed that both sides agree on."""
+
+    outputs: Mapping[str, Array] | None
+    """The reference's outputs; None where both reject the feeds."""
+    rejection: Rejected | None = None
+    measured: Measurement = NO_DIFFERENCE
+
+
+def compare_on(
+    feeds: Mapping[str, Array], *, reference: Run, candidate: Run, criterion: Criterion
+) -> Agreement:
+    """Run both on `feeds` and compare every output under `criterion`.
+
+    `candidate` gives its outputs under the reference's names.
+
+    Raises:
+        OutputsDiffer: an output differs, is missing, or is one too many.
+        AcceptanceDiffers: one side rejects the feeds, or both for another class of error.
+    """
+    expected, actual = _run(reference, feeds), _run(candidate, feeds)
+    if isinstance(expected, Rejected) or isinstance(actual, Rejected):
+        return _compare_rejections(expected, actual)
+    if expected.keys() != actual.keys():
+        raise OutputsDiffer(
+            f"the outputs are {', '.join(actual)}, but should be {', '.join(expected)}"
+        )
+    differences: dict[str, Difference] = {}
+    measured = NO_DIFFERENCE
+    for name, value in expected.items():
+        difference = compare(value, actual[name], criterion=criterion)
+        if difference is not None:
+            differences[name] = difference
+        else:
+            measured = measured.widened(measure(value, actual[name]))
+    if differences:
+        raise OutputsDiffer("; ".join(d.describe(name) for name, d in differences.items()))
+    return Agreement(outputs=expected, measured=measured)
+
+
+def _run(run: Run, feeds: Mapping[str, Array]) -> Mapping[str, Array] | Rejected:
+    try:
+        return run(feeds)
+    except Rejected as rejection:
+        return rejection
+
+
+def _compare_rejections(
+    expected: Mapping[str, Array] | Rejected, actual: Mapping[str, Array] | Rejected
+) -> Agreement:
+    if not isinstance(expected, Rejected):
+        raise AcceptanceDiffers(f"the candidate rejects feeds that the reference accepts: {actual}")
+    if not isinstance(actual, Rejected):
+        raise AcceptanceDiffers(
+            f"the candidate accepts feeds that the reference rejects: {expected}"
+        )
+    if expected.kind != actual.kind:
+        raise AcceptanceDiffers(f"the reference rejects by {expected}, the candidate by {actual}")
+    return Agreement(outputs=None, rejection=expected)
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """The examples of one stage, counted as they come."""
+
+    examples: int = 0
+    rejected: int = 0
+    measured: Measurement = NO_DIFFERENCE
+    last_rejection: Rejected | None = None
+    _first_bits: dict[str, bytes] = field(default_factory=dict)
+    _varied: set[str] = field(default_factory=set)
+
+    def add(self, agreement: Agreement) -> None:
+        """Count one example."""
+        self.examples += 1
+        self.measured = self.measured.widened(agreement.measured)
+        if agreement.outputs is None:
+            self.rejected += 1
+            self.last_rejection = agreement.rejection
+            return
+        for name, value in agreement.outputs.items():
+            if name not in self._varied and self._has_varied(name, value):
+                self._varied.add(name)
+
+    def objection(self) -> str:
+        """Return why these examples prove nothing; "" where they do."""
+        if not self.examples:
+            return "no example was run"
+        if self.rejected > MOST_REJECTED * self.examples:
+            return (
+                f"both sides rejected {self.rejected} of {self.examples} examples, so that too "
+                f"little was compared; state what the inputs accept with --input-spec FILE; "
+                f"the last rejection: {self.last_rejection}"
+            )
+        return ""
+
+    def warnings(self) -> tuple[ModelWarning, ...]:
+        """Warn where every element of every output was one and the same value throughout."""
+        accepted = self.examples - self.rejected
+        if self._varied or accepted < _FEWEST_FOR_CONSTANT or not self._first_bits:
+            return ()
+        names = tuple(self._first_bits)
+        return (
+            ModelWarning(
+                code="constant_output",
+                message=(
+                    f"{', '.join(names)} had one and the same value in all {accepted} examples: "
+                    f"agreement proves nothing"
+                ),
+                nodes=names,
+            ),
+        )
+
+    def _has_varied(self, name: str, value: Array) -> bool:
+        elements = np.ravel(value)
+        if not elements.size:
+            return False
+        bits = _bits(elements[0])
+        if self._first_bits.setdefault(name, bits) != bits:
+            return True
+        # A NaN is unequal to itself and counts as the same value here.
+        same = (elements == elements[0]) | ((elements != elements) & (elements[0] != elements[0]))
+        return not bool(np.all(same))
+
+
+def _bits(element: object) -> bytes:
+    return element if isinstance(element, bytes) else np.asarray(element).tobytes()
