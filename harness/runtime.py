@@ -20,6 +20,7 @@ from tensorflow.core.framework import graph_pb2
 from harness.criteria import Array
 from harness.errors import BrokenModel, Rejected
 from harness.tensor_names import session_name
+from harness.graph.extract import all_nodes
 from harness.graph.randomness import has_random_streams, pin_randomness
 from harness.models.model import Model
 
@@ -48,10 +49,12 @@ class Runner:
         """Keep the model; nothing is opened yet."""
         self._model = model
         self._mode = mode
-        self._graph_def = _pinned(model.graph_def)
+        self._graph_def = _prepared(model.graph_def, mode)
         self._fresh_each_time = has_random_streams(self._graph_def)
         self._session: Any = None
         self._callable: Any = None
+        self.was_opened = False
+        """Whether a session was opened before: graph and weights are known to fit."""
 
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Return the outputs by tensor name for `feeds`, by tensor name.
@@ -60,8 +63,9 @@ class Runner:
             Rejected: TensorFlow refuses the feeds or fails on them.
             BrokenModel: graph and weights cannot be brought together.
         """
-        if self._callable is None or self._fresh_each_time:
-            self.open()
+        if self._fresh_each_time:
+            self.close()
+        self.open()
         signature = self._model.signature
         try:
             values = self._callable(*(feeds[name] for name in signature.input_names))
@@ -86,12 +90,13 @@ class Runner:
         self.close()
 
     def open(self) -> None:
-        """Import the graph, open a session and give every variable its value.
+        """Import the graph, open a session and give every variable its value, unless it is open.
 
         Raises:
             BrokenModel: the graph cannot be imported, or a value does not fit its variable.
         """
-        self.close()
+        if self._callable is not None:
+            return
         graph = tf.Graph()
         assigns = []
         with graph.as_default():
@@ -112,6 +117,7 @@ class Runner:
                     f"variable {variable.name} does not take its value: {first_line(error)}"
                 ) from error
         self._callable = self._make_callable()
+        self.was_opened = True
 
     def close(self) -> None:
         """Close the session, if one is open."""
@@ -129,9 +135,6 @@ class Runner:
         return self._session._make_callable_from_options(options)
 
 
-def tensorflow_version() -> str:
-    """Return the version of TensorFlow in use."""
-    return str(tf.__version__)
 
 
 def first_line(error: BaseException) -> str:
@@ -145,10 +148,17 @@ def first_line(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _pinned(graph_def: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
+def _prepared(graph_def: graph_pb2.GraphDef, mode: Mode) -> graph_pb2.GraphDef:
     copy = graph_pb2.GraphDef()
     copy.CopyFrom(graph_def)
     pin_randomness(copy)
+    if mode is Mode.STRICT:
+        # A call node of a TF2 SavedModel carries a session configuration of its own, under which
+        # the function's body is optimised although the session's optimisers are off.
+        configuration = _config(mode).SerializeToString()
+        for node in all_nodes(copy):
+            if "config_proto" in node.attr:
+                node.attr["config_proto"].s = configuration
     return copy
 
 

@@ -32,6 +32,11 @@ class Disagreement(FreezeproofError):
     Its two subclasses are what hypothesis tells apart, so that one kind cannot hide the other.
     """
 
+    def __init__(self, message: str, *, measured: Measurement = NO_DIFFERENCE) -> None:
+        """Keep how far the outputs lie apart beside the sentence."""
+        super().__init__(message)
+        self.measured = measured
+
 
 class OutputsDiffer(Disagreement):
     """Both accept the feeds and give other outputs."""
@@ -78,7 +83,10 @@ def compare_on(
         else:
             measured = measured.widened(measure(value, actual[name]))
     if differences:
-        raise OutputsDiffer("; ".join(d.describe(name) for name, d in differences.items()))
+        for difference in differences.values():
+            measured = measured.widened(difference.measured)
+        sentence = "; ".join(d.describe(name) for name, d in differences.items())
+        raise OutputsDiffer(sentence, measured=measured)
     return Agreement(outputs=expected, measured=measured)
 
 

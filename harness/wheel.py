@@ -6,6 +6,7 @@ whoever uses another. Nothing is imported here but the standard library.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 
@@ -25,3 +26,11 @@ def require_tensorflow() -> None:
         )
     # Information and warnings of its C++ part: which CPU instructions it uses, and the like.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def tensorflow_version() -> str:
+    """Return the version of TensorFlow, without importing it."""
+    distributions = importlib.metadata.packages_distributions().get("tensorflow", ())
+    for name in distributions:
+        return importlib.metadata.version(name)
+    return "unknown"

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from harness.errors import RequestError
 from harness.models.checkpoint import open_checkpoint_model
 from harness.models.frozen import open_frozen
 from harness.models.locate import locate
 from harness.models.model import Model
 from harness.models.saved_model import open_saved_model
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What the user said of a model: the path, and the names that the files leave open."""
-
-    path: Path
-    meta_graph: Path | None = None
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    signature_key: str | None = None
-    tags: tuple[str, ...] = ()
-    moving_averages: bool = False
+from harness.subject import Request
 
 
 def open_model(request: Request) -> Model:

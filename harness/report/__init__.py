@@ -1,0 +1,1 @@
+"""Renderings of a `Report`: pure functions of it, so that they cannot disagree."""

@@ -1,0 +1,39 @@
+"""The `freezeproof` command: thin, in front of pytest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from harness import __version__
+from harness.exporters.registry import method_names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="freezeproof",
+        description="Prove that a frozen TensorFlow graph computes what its checkpoint computes.",
+    )
+    parser.add_argument("--version", action="version", version=f"freezeproof {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    verify = commands.add_parser(
+        "verify",
+        help="verify a model: the same as pytest --checkpoint PATH",
+        description="Verify a model. Every option of the pytest plugin may follow PATH.",
+        epilog="example: freezeproof verify runs/model.ckpt-1000 --frozen shipped.pb",
+    )
+    verify.add_argument("path", metavar="PATH", help="a checkpoint, SavedModel folder or .pb")
+    commands.add_parser("methods", help="list the export methods")
+    known, rest = parser.parse_known_args(arguments)
+    if known.command == "methods":
+        print("\n".join(method_names()))
+        return 0
+    return int(pytest.main([f"--checkpoint={known.path}", *rest]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

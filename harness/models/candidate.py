@@ -1,0 +1,123 @@
+"""A candidate read back from disk, and held against what the reference's signature needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from tensorflow.core.framework import graph_pb2
+
+from harness.errors import BrokenModel, RequestError, nearest
+from harness.graph.dtypes import output_dtypes
+from harness.graph.state import input_pipeline, tables
+from harness.models.frozen import open_frozen, read_graph_def
+from harness.models.locate import locate
+from harness.models.model import Model
+from harness.models.saved_model import open_saved_model
+from harness.signature import Signature
+from harness.tensor_names import node_name, output_index
+
+_MOST_NAMED = 3
+
+
+def open_candidate(
+    path: Path, *, signature: Signature, names: Mapping[str, str] | None = None
+) -> Model:
+    """Return the model at `path`, with the inputs and outputs of the reference's `signature`.
+
+    `names` maps the reference's tensor names to the candidate's, where they differ.
+
+    Raises:
+        RequestError: there is nothing at `path`.
+        BrokenModel: it cannot be read, lacks an input or output, or is not frozen.
+    """
+    location = locate(path)
+    names = names or {}
+    inputs = [names.get(name, name) for name in signature.input_names]
+    outputs = [names.get(name, name) for name in signature.output_names]
+    if location.kind == "checkpoint":
+        raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
+    if location.kind == "saved_model":
+        try:
+            return open_saved_model(location.path, inputs=inputs, outputs=outputs)
+        except RequestError as error:
+            raise BrokenModel(f"{path.name}: {error}") from error
+    graph_def = read_graph_def(location.path)
+    _check_tensors(graph_def, inputs, outputs, path)
+    _check_input_dtypes(graph_def, signature, inputs, path)
+    try:
+        model = open_frozen(location.path, inputs=inputs, outputs=outputs)
+    except RequestError as error:
+        raise BrokenModel(f"{path.name}: {error}") from error
+    _check_frozen(model, path)
+    return model
+
+
+def size_on_disk(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def identity(model: Model) -> str:
+    """Return a name that two models share only if they are the same graph with the same weights."""
+    if model.variables:
+        return str(model.path)
+    return hashlib.blake2b(
+        model.graph_def.SerializeToString(deterministic=True), digest_size=16
+    ).hexdigest()
+
+
+def _check_tensors(
+    graph_def: graph_pb2.GraphDef, inputs: list[str], outputs: list[str], path: Path
+) -> None:
+    nodes = {node.name: node for node in graph_def.node}
+    for role, tensors in (("input", inputs), ("output", outputs)):
+        for tensor in tensors:
+            name = node_name(tensor)
+            if name not in nodes:
+                raise BrokenModel(
+                    f"{path.name} holds no node {name}, an {role} of the reference"
+                    f"{nearest(name, nodes)}"
+                )
+            dtypes = output_dtypes(nodes[name], graph_def)
+            if dtypes is not None and output_index(tensor) >= len(dtypes):
+                raise BrokenModel(
+                    f"{path.name} holds no tensor {tensor}, an {role} of the reference: "
+                    f"{name} ({nodes[name].op}) has {len(dtypes)} outputs"
+                )
+
+
+def _check_input_dtypes(
+    graph_def: graph_pb2.GraphDef, signature: Signature, inputs: list[str], path: Path
+) -> None:
+    nodes = {node.name: node for node in graph_def.node}
+    for spec, tensor in zip(signature.inputs, inputs, strict=True):
+        dtypes = output_dtypes(nodes[node_name(tensor)], graph_def)
+        found = dtypes[output_index(tensor)] if dtypes else spec.dtype
+        if found != spec.dtype:
+            raise BrokenModel(
+                f"{path.name} takes {tensor} as {found}, but the reference takes {spec.dtype}"
+            )
+
+
+def _check_frozen(model: Model, path: Path) -> None:
+    if model.variables:
+        names = [variable.name for variable in model.variables]
+        op = model.variables[0].op
+        raise BrokenModel(
+            f"{path.name} is not frozen: {_listed(names)} left as variable ({op}), without a value"
+        )
+    for what, nodes in (
+        ("a lookup table", tables(model.graph_def)),
+        ("an input pipeline", input_pipeline(model.graph_def)),
+    ):
+        if nodes:
+            raise BrokenModel(f"{path.name} still holds {what}: {_listed(nodes)}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}"

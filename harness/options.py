@@ -1,0 +1,253 @@
+"""The options, and what is made of them. Each can stand in the ini file as `freezeproof_NAME`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.criteria import Close, Criterion, Exact
+from harness.errors import RequestError, nearest
+from harness.exporters.registry import method_names, unknown_method
+from harness.subject import (
+    DEFAULT_EXAMPLES,
+    DEFAULT_TOLERANCE,
+    Request,
+    Subject,
+    candidates_of,
+    subject_name,
+    with_distinct_names,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One command-line option: `--some-name` is kept as `some_name`."""
+
+    name: str
+    help: str
+    metavar: str = ""
+    repeatable: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The option as it is typed."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def ini(self) -> str:
+        """The option's name in the ini file."""
+        return f"freezeproof_{self.name}"
+
+    @property
+    def destination(self) -> str:
+        """The attribute that keeps the parsed value; other plugins have options of short names."""
+        return f"freezeproof_{self.name}"
+
+
+OPTIONS = (
+    Option(
+        name="checkpoint",
+        metavar="PATH",
+        repeatable=True,
+        help="verify this model: a checkpoint prefix, any file of one, a folder with one, "
+        "a SavedModel folder, a .pb (repeatable)",
+    ),
+    Option(name="meta_graph", metavar="FILE", help="the .meta, where it is not beside PATH"),
+    Option(
+        name="frozen",
+        metavar="PATH",
+        repeatable=True,
+        help="a .pb or SavedModel that claims to be the same model (repeatable)",
+    ),
+    Option(
+        name="inputs",
+        metavar="NAMES",
+        help="comma-separated input tensors; any tensor: the graph is cut there",
+    ),
+    Option(name="outputs", metavar="NAMES", help="comma-separated output nodes or tensors"),
+    Option(name="signature", metavar="KEY", help="which signature of a SavedModel"),
+    Option(name="tags", metavar="TAGS", help="comma-separated tags of a SavedModel's graph"),
+    Option(
+        name="export_methods",
+        metavar="NAMES",
+        help="comma-separated export methods; all (default), or none with --frozen alone",
+    ),
+    Option(
+        name="max_examples",
+        metavar="N",
+        help=f"examples of a stage (default {DEFAULT_EXAMPLES})",
+    ),
+    Option(
+        name="tolerance",
+        metavar="exact|close:RTOL",
+        help=f"of the stage `deployed`, relative to an output's largest magnitude "
+        f"(default {DEFAULT_TOLERANCE})",
+    ),
+    Option(name="input_spec", metavar="FILE", help="TOML file that states what inputs accept"),
+    Option(
+        name="moving_averages",
+        help="take each variable's moving average where the checkpoint has one",
+    ),
+    Option(
+        name="fail_on", metavar="suspicious", help="fail where a model agrees but a warning stands"
+    ),
+    Option(name="report_json", metavar="FILE", help="write the report as JSON"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options of one run, checked as far as they can be without TensorFlow."""
+
+    checkpoints: tuple[Path, ...] = ()
+    meta_graph: Path | None = None
+    frozen: tuple[Path, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    signature_key: str | None = None
+    tags: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    max_examples: int = DEFAULT_EXAMPLES
+    tolerance: Criterion = DEFAULT_TOLERANCE
+    domains: Mapping[str, Any] = field(default_factory=dict)
+    moving_averages: bool = False
+    fail_on_suspicious: bool = False
+    report_json: Path | None = None
+
+
+def read_settings(get: Callable[[Option], Any]) -> Settings:
+    """Return the settings that the options state; `get` gives the raw value of one, or None.
+
+    Raises:
+        RequestError: a value is none of those that its option takes.
+    """
+    raw = {option.name: get(option) for option in OPTIONS}
+    return Settings(
+        checkpoints=_paths(raw["checkpoint"]),
+        meta_graph=Path(raw["meta_graph"]) if raw["meta_graph"] else None,
+        frozen=_paths(raw["frozen"]),
+        inputs=_names(raw["inputs"]),
+        outputs=_names(raw["outputs"]),
+        signature_key=raw["signature"] or None,
+        tags=_names(raw["tags"]),
+        methods=parse_methods(raw["export_methods"] or "all"),
+        max_examples=parse_max_examples(raw["max_examples"] or str(DEFAULT_EXAMPLES)),
+        tolerance=parse_tolerance(raw["tolerance"] or str(DEFAULT_TOLERANCE)),
+        domains=_domains(raw["input_spec"]),
+        moving_averages=bool(raw["moving_averages"]),
+        fail_on_suspicious=_fail_on(raw["fail_on"]),
+        report_json=Path(raw["report_json"]) if raw["report_json"] else None,
+    )
+
+
+def subjects_of(settings: Settings) -> tuple[Subject, ...]:
+    """Return a subject for each `--checkpoint`.
+
+    Raises:
+        RequestError: nothing is compared, or `--frozen` names nothing to compare it with.
+    """
+    if settings.frozen and not settings.checkpoints:
+        raise RequestError("--frozen needs a reference: give it with --checkpoint PATH")
+    if settings.checkpoints and not settings.methods and not settings.frozen:
+        raise RequestError("--export-methods none leaves nothing to compare: add --frozen PATH")
+    for path in settings.frozen:
+        if not path.exists():
+            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise RequestError(f"--frozen {path}: no such file{nearest(path.name, siblings)}")
+    return with_distinct_names(_subject(path, settings) for path in settings.checkpoints)
+
+
+def _subject(path: Path, settings: Settings) -> Subject:
+    request = Request(
+        path=path,
+        meta_graph=settings.meta_graph,
+        inputs=settings.inputs,
+        outputs=settings.outputs,
+        signature_key=settings.signature_key,
+        tags=settings.tags,
+        moving_averages=settings.moving_averages,
+    )
+    return Subject(
+        name=subject_name(path),
+        locate=lambda: request,
+        candidates=candidates_of(settings.methods, settings.frozen),
+        domains=settings.domains,
+        max_examples=settings.max_examples,
+        tolerance=settings.tolerance,
+    )
+
+
+def parse_methods(text: str) -> tuple[str, ...]:
+    """Return the methods that `all`, `none` or a comma-separated list names.
+
+    Raises:
+        RequestError: a name is no method's.
+    """
+    known = method_names()
+    if text == "all":
+        return known
+    if text == "none":
+        return ()
+    names = _names(text)
+    for name in names:
+        if name not in known:
+            raise unknown_method(name)
+    return tuple(dict.fromkeys(names))
+
+
+def parse_tolerance(text: str) -> Criterion:
+    """Return the criterion that `exact` or `close:RTOL` states.
+
+    Raises:
+        RequestError: the text is neither.
+    """
+    if text == "exact":
+        return Exact()
+    head, _, number = text.partition(":")
+    try:
+        rtol = float(number) if head == "close" else math.nan
+    except ValueError:
+        rtol = math.nan
+    if not 0 <= rtol < 1:
+        raise RequestError(f"--tolerance {text}: it should be exact or close:RTOL, as close:1e-4")
+    return Close(rtol=rtol)
+
+
+def parse_max_examples(text: str) -> int:
+    """Return the number of examples that the text states.
+
+    Raises:
+        RequestError: it is no positive number.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise RequestError(f"--max-examples {text}: it should be a number from 1")
+    return number
+
+
+def _fail_on(value: str | None) -> bool:
+    if value not in {None, "", "suspicious"}:
+        raise RequestError(f"--fail-on {value}: the only choice is suspicious")
+    return value == "suspicious"
+
+
+def _domains(path: str | None) -> Mapping[str, Any]:
+    if not path:
+        return {}
+    from harness.inputs.spec import read_input_spec
+
+    return read_input_spec(Path(path))
+
+
+def _paths(value: list[str] | None) -> tuple[Path, ...]:
+    return tuple(Path(path) for path in value or ())
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

@@ -1,0 +1,140 @@
+"""The summary on the terminal: a table of candidates by stages for each model."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.criteria import Measurement
+from harness.signature import TensorSpec
+from harness.verdict import CandidateReport, ModelReport, Stage, Status, Verdict
+
+_STAGES = (Stage.EXPORT, Stage.RELOAD, Stage.OUTPUTS, Stage.DEPLOYED)
+_WORDS = {
+    Status.PASSED: ("ok", "green"),
+    Status.FAILED: ("FAILED", "bold red"),
+    Status.SKIPPED: ("-", "dim"),
+    Status.UNSUPPORTED: ("-", "dim"),
+}
+_STYLES = {
+    Verdict.EQUIVALENT: "green",
+    Verdict.DIFFERENT: "bold red",
+    Verdict.BROKEN: "bold red",
+    Verdict.SUSPICIOUS: "bold yellow",
+    Verdict.UNSUPPORTED: "dim",
+    Verdict.UNVERIFIED: "bold yellow",
+}
+_NARROWEST = 118
+"""Columns that a table needs; a narrower terminal breaks its lines, not its words."""
+
+
+def render(models: Iterable[ModelReport], *, width: int, color: bool) -> str:
+    """Return the tables of all models, for a terminal of `width` columns."""
+    console = Console(
+        file=io.StringIO(),
+        width=max(width, _NARROWEST),
+        force_terminal=color,
+        color_system="standard" if color else None,
+        legacy_windows=False,
+        highlight=False,
+        soft_wrap=False,
+    )
+    with console.capture() as captured:
+        for model in models:
+            _model(console, model)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def render_brief(models: Iterable[ModelReport]) -> list[str]:
+    """Return one line per model, for runs over many."""
+    return [
+        f"{model.name}: {model.verdict} ({sum(_is_compared(c) for c in model.candidates)} of "
+        f"{len(model.candidates)} candidates compared)"
+        for model in models
+    ]
+
+
+def _is_compared(candidate: CandidateReport) -> bool:
+    return Stage.OUTPUTS in candidate.stages and (
+        candidate.stages[Stage.OUTPUTS].status in {Status.PASSED, Status.FAILED}
+    )
+
+
+def _model(console: Console, model: ModelReport) -> None:
+    heading = Text.assemble(
+        (model.name, "bold"), " is ", (str(model.verdict), _STYLES[model.verdict])
+    )
+    if model.stage is not None:
+        heading.append(f" at {model.stage}")
+    console.print(heading)
+    if model.failed:
+        console.print(Text(f"  {model.message}"))
+    if model.candidates:
+        console.print(_table(model.candidates))
+    for candidate in model.candidates:
+        if candidate.verdict is not Verdict.EQUIVALENT and candidate.message:
+            if model.failed and candidate.failed is None:
+                continue  # said once, above
+            line = Text.assemble(
+                "  ",
+                (candidate.name, "bold"),
+                " ",
+                (str(candidate.verdict), _STYLES[candidate.verdict]),
+                f": {candidate.message}",
+            )
+            console.print(line)
+    for warning in model.warnings:
+        console.print(Text.assemble("  ", ("warning", "yellow"), f" {warning.message}"))
+    console.print()
+
+
+def _table(candidates: Iterable[CandidateReport]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("  candidate", min_width=32, overflow="fold")
+    for stage in _STAGES:
+        table.add_column(str(stage), no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for heading in ("nodes", "bytes", "largest diff", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for candidate in candidates:
+        nodes, size = candidate.known("nodes"), candidate.known("bytes")
+        table.add_row(
+            f"  {candidate.name}",
+            *(_status(candidate, stage) for stage in _STAGES),
+            Text(str(candidate.verdict), style=_STYLES[candidate.verdict]),
+            "" if nodes is None else f"{nodes:,}",
+            "" if size is None else f"{size:,}",
+            largest_difference(candidate.measured) if _is_compared(candidate) else "",
+            f"{candidate.seconds:.1f}",
+        )
+    return table
+
+
+def _status(candidate: CandidateReport, stage: Stage) -> Text:
+    result = candidate.stages.get(stage)
+    if result is None:
+        return Text("")
+    word, style = _WORDS[result.status]
+    return Text(word, style=style)
+
+
+def largest_difference(measured: Measurement) -> str:
+    """Return "0", or the largest difference, relative to the output's largest magnitude."""
+    if measured.max_abs == 0 and measured.max_ulp == 0:
+        return "0"
+    return f"{measured.max_rel:.1e} rel"
+
+
+def signature_lines(
+    inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec], *, inferred: tuple[bool, bool]
+) -> list[str]:
+    """Return the lines of the header that tell a signature and where it came from."""
+    words = [" (inferred)" if flag else "" for flag in inferred]
+    return [
+        f"  inputs{words[0]}: {', '.join(map(str, inputs)) or 'none'}",
+        f"  outputs{words[1]}: {', '.join(map(str, outputs)) or 'none'}",
+    ]

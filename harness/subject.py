@@ -1,0 +1,81 @@
+"""What is to be verified: a reference, the candidates to hold against it, and how closely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.criteria import Close, Criterion
+from harness.inputs.domains import Domain
+
+DEFAULT_EXAMPLES = 100
+DEFAULT_TOLERANCE = Close(rtol=1e-4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user says of a model: the path, and the names that the files leave open."""
+
+    path: Path
+    meta_graph: Path | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    signature_key: str | None = None
+    tags: tuple[str, ...] = ()
+    moving_averages: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """What is compared with the reference: the result of a method, or a file."""
+
+    name: str
+    method: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One reference with its candidates.
+
+    `locate` gives the request when it is needed: a fixture is trained no earlier.
+    """
+
+    name: str
+    locate: Callable[[], Request]
+    candidates: tuple[Candidate, ...]
+    domains: Mapping[str, Domain] = field(default_factory=dict)
+    max_examples: int = DEFAULT_EXAMPLES
+    tolerance: Criterion = DEFAULT_TOLERANCE
+
+
+def candidates_of(methods: Iterable[str], files: Iterable[Path]) -> tuple[Candidate, ...]:
+    """Return a candidate for each method and each file; files of one name are told apart."""
+    found = [Candidate(name=method, method=method) for method in methods]
+    taken = {candidate.name for candidate in found}
+    for path in files:
+        name = free_name(path.name, taken)
+        found.append(Candidate(name=name, method="file", path=path))
+    return tuple(found)
+
+
+def with_distinct_names(subjects: Iterable[Subject]) -> tuple[Subject, ...]:
+    """Return the subjects, those of one name told apart by a number."""
+    taken: set[str] = set()
+    return tuple(replace(s, name=free_name(s.name, taken)) for s in subjects)
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """Return `name`, or `name#2` and so on where it is in `taken`; add it there."""
+    choice, number = name, 1
+    while choice in taken:
+        number += 1
+        choice = f"{name}#{number}"
+    taken.add(choice)
+    return choice
+
+
+def subject_name(path: Path) -> str:
+    """Return the short name of a model; a version folder ("00000123") takes its parent's along."""
+    return f"{path.parent.name}.{path.name}" if path.name.isdigit() else path.name

@@ -1,0 +1,73 @@
+"""What a checkpoint and its frozen graphs must pass: one test a stage and candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.subject import Candidate, Subject
+from harness.verdict import StageResult, Status
+
+if TYPE_CHECKING:
+    # Importing it imports TensorFlow: not while tests are collected.
+    from harness.proof import ForAll, Proof
+
+Settle = Callable[[StageResult], None]
+
+# Warnings of TensorFlow are not the user's, whose `-W error` would turn them into failures.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def test_reference_is_restored(proof: Proof, settle: Settle) -> None:
+    """Graph and weights of the reference can be brought together."""
+    settle(proof.restore())
+
+
+def test_reference_can_be_frozen(proof: Proof, settle: Settle) -> None:
+    """Nothing on the path to the outputs forbids freezing, whatever the method."""
+    settle(proof.freezable())
+
+
+def test_candidate_is_exported(proof: Proof, candidate: Candidate, settle: Settle) -> None:
+    """The method produces a candidate."""
+    settle(proof.export(candidate))
+
+
+def test_candidate_is_reloaded(proof: Proof, candidate: Candidate, settle: Settle) -> None:
+    """The candidate can be read back, is frozen, and holds the signature's tensors."""
+    settle(proof.reload(candidate))
+
+
+def test_outputs_are_identical(
+    proof: Proof, candidate: Candidate, for_all: ForAll, settle: Settle
+) -> None:
+    """Reference and candidate give the same bits on random feeds over random shapes."""
+    settle(proof.outputs(candidate, for_all))
+
+
+def test_deployed_outputs_agree(
+    proof: Proof, subject: Subject, candidate: Candidate, for_all: ForAll, settle: Settle
+) -> None:
+    """As shipped, with TensorFlow's optimisers on, outputs agree within the tolerance."""
+    settle(proof.deployed(candidate, for_all, tolerance=subject.tolerance))
+
+
+def test_a_candidate_was_compared(proof: Proof, subject: Subject) -> None:
+    """At least one method serves the model: agreement of none is no agreement."""
+    reasons = []
+    for candidate in subject.candidates:
+        reloaded = proof.reload(candidate)
+        if reloaded.status is not Status.UNSUPPORTED:
+            return
+        reasons.append(f"{candidate.name}: {reloaded.reason}")
+    pytest.fail("nothing was compared:\n  " + "\n  ".join(reasons), pytrace=False)
+
+
+def test_nothing_is_suspicious(proof: Proof, subject: Subject) -> None:
+    """No warning stands against the model (asked for with --fail-on suspicious)."""
+    warnings = proof.warnings()
+    if warnings:
+        listed = "\n  ".join(f"{warning.code}: {warning.message}" for warning in warnings)
+        pytest.fail(f"suspicious: {subject.name}\n  {listed}", pytrace=False)
