@@ -142,7 +142,7 @@ def _is_extension_float(dtype: np.dtype[Any]) -> bool:
     if dtype.kind != "V" or dtype.names:
         return False
     try:
-        ml_dtypes.finfo(dtype)
+        ml_dtypes.finfo(dtype)  # type: ignore[no-untyped-call]
     except (ValueError, KeyError, TypeError):
         return False
     return True
@@ -157,7 +157,8 @@ def _bits(array: Array) -> Array:
 
 
 def _is_nan(array: Array) -> npt.NDArray[np.bool_]:
-    return np.asarray(array != array)
+    result: npt.NDArray[np.bool_] = np.asarray(np.not_equal(array, array))
+    return result
 
 
 def _unequal_bits(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:
@@ -228,9 +229,7 @@ def _ordered(array: Array) -> npt.NDArray[np.uint64]:
     return np.where(bits & sign, ~bits, bits | sign).astype(np.uint64)
 
 
-def _difference(
-    expected: Array, actual: Array, unequal: npt.NDArray[np.bool_]
-) -> Difference:
+def _difference(expected: Array, actual: Array, unequal: npt.NDArray[np.bool_]) -> Difference:
     distance = _distance(expected, actual)
     if distance is None:
         position = int(np.argmax(unequal))

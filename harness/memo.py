@@ -76,7 +76,7 @@ def digest(feeds: Mapping[str, Array]) -> bytes:
             for item in value.reshape(-1):
                 state.update(len(item).to_bytes(8, "little") + item)
         else:
-            state.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+            state.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
     return state.digest()
 
 

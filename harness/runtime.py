@@ -11,7 +11,6 @@ from __future__ import annotations
 import enum
 import warnings
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,10 @@ from tensorflow.core.framework import graph_pb2
 
 from harness.criteria import Array
 from harness.errors import BrokenModel, Rejected
-from harness.tensor_names import session_name
 from harness.graph.extract import all_nodes
 from harness.graph.randomness import has_random_streams, pin_randomness
 from harness.models.model import Model
+from harness.tensor_names import session_name
 
 with warnings.catch_warnings():
     # TensorFlow's own imports warn; under a user's `-W error` that would be a failure of ours.
@@ -76,19 +75,6 @@ class Runner:
             for name, value in zip(signature.output_names, values, strict=True)
         }
 
-    def __enter__(self) -> Runner:
-        """Return the runner itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the session."""
-        self.close()
-
     def open(self) -> None:
         """Import the graph, open a session and give every variable its value, unless it is open.
 
@@ -98,24 +84,17 @@ class Runner:
         if self._callable is not None:
             return
         graph = tf.Graph()
-        assigns = []
         with graph.as_default():
             try:
                 tf.import_graph_def(self._graph_def, name="")
-                for variable in self._model.variables:
-                    assigns.append(_assign(graph, variable.name, variable.is_resource))
+                assigns = [_assign(graph, v.name, v.is_resource) for v in self._model.variables]
             except (ValueError, tf.errors.OpError) as error:
                 raise BrokenModel(f"the graph cannot be imported: {first_line(error)}") from error
         self._session = tf.compat.v1.Session(graph=graph, config=_config(self._mode))
         # One value at a time: the weights are never held twice.
         weights = self._model.weights
         for variable, (value, assign) in zip(self._model.variables, assigns, strict=True):
-            try:
-                self._session.run(assign, {value: weights[variable.name]})
-            except (ValueError, tf.errors.OpError) as error:
-                raise BrokenModel(
-                    f"variable {variable.name} does not take its value: {first_line(error)}"
-                ) from error
+            self._assign(variable.name, value, assign, weights[variable.name])
         self._callable = self._make_callable()
         self.was_opened = True
 
@@ -125,6 +104,14 @@ class Runner:
             self._session.close()
         self._session = self._callable = None
 
+    def _assign(self, name: str, placeholder: Any, assign: Any, value: Array) -> None:
+        try:
+            self._session.run(assign, {placeholder: value})
+        except (ValueError, tf.errors.OpError) as error:
+            raise BrokenModel(
+                f"variable {name} does not take its value: {first_line(error)}"
+            ) from error
+
     def _make_callable(self) -> Any:
         # What `Session.make_callable` would do for a call without feeds: with feeds, the public
         # method goes through `Session.run`, which costs several times as much.
@@ -132,9 +119,7 @@ class Runner:
         signature = self._model.signature
         options.feed.extend(session_name(name) for name in signature.input_names)
         options.fetch.extend(session_name(name) for name in signature.output_names)
-        return self._session._make_callable_from_options(options)
-
-
+        return self._session._make_callable_from_options(options)  # noqa: SLF001 (no public way)
 
 
 def first_line(error: BaseException) -> str:

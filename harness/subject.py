@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.criteria import Close, Criterion
-from harness.inputs.domains import Domain
+from harness.domain import Domain
 
 DEFAULT_EXAMPLES = 100
 DEFAULT_TOLERANCE = Close(rtol=1e-4)

@@ -171,8 +171,12 @@ class Tally:
         if self._first_bits.setdefault(name, bits) != bits:
             return True
         # A NaN is unequal to itself and counts as the same value here.
-        same = (elements == elements[0]) | ((elements != elements) & (elements[0] != elements[0]))
+        same = (elements == elements[0]) | (_is_nan(elements) & _is_nan(elements[0]))
         return not bool(np.all(same))
+
+
+def _is_nan(value: Array) -> Array:
+    return np.asarray(np.not_equal(value, value), dtype=bool)
 
 
 def _bits(element: object) -> bytes:

@@ -7,6 +7,7 @@ Reference variables cannot be lifted.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import tensorflow as tf
@@ -14,13 +15,17 @@ from tensorflow.python.framework import convert_to_constants
 
 from harness.exporters.method import Export, Method, known_limit
 from harness.exporters.training_graph import saver_def, training_meta_graph, write_graph_def
-from harness.tensor_names import canonical, session_name
+from harness.graph.functions import rename_functions
 from harness.models.model import Model
+from harness.tensor_names import canonical, session_name
+
+_EXPORTS = itertools.count()
 
 
 def export(model: Model, folder: Path) -> Export:
     """Wrap the model as a function and convert its variables; outputs are renamed by TensorFlow."""
     meta = training_meta_graph(model)
+    rename_functions(meta.graph_def, suffix=f"_export_{next(_EXPORTS)}")
     references = [v.name for v in model.variables if not v.is_resource]
     reason = (
         f"TF2 functions hold no reference variables, and {references[0] if references else ''} "

@@ -17,9 +17,7 @@ from harness.models.model import Model
 
 def export(model: Model, folder: Path) -> Export:
     """Replace each variable by its value in the checkpoint and write the .pb."""
-    frozen = freeze(
-        model.graph_def, weights=model.weights, outputs=model.signature.output_names
-    )
+    frozen = freeze(model.graph_def, weights=model.weights, outputs=model.signature.output_names)
     return Export(path=write_graph_def(frozen, folder / "frozen.pb"))
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import Unsupported
-from harness.tensor_names import node_name
 from harness.models.model import Model
+from harness.tensor_names import node_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from harness.exporters.method import Export, Method
 from harness.exporters.training_graph import restored_session, saver_def
-from harness.tensor_names import session_name
 from harness.models.model import Model
 from harness.signature import TensorSpec
+from harness.tensor_names import session_name
 
 _SIGNATURE = "serving_default"
 
@@ -45,6 +45,4 @@ def write_saved_model(model: Model, folder: Path) -> Path:
     return folder
 
 
-METHOD = Method(
-    name="saved_model", summary="a SavedModel, written and read again", export=export
-)
+METHOD = Method(name="saved_model", summary="a SavedModel, written and read again", export=export)

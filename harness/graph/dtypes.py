@@ -1,9 +1,14 @@
-"""Dtypes and shapes of a node's outputs, read off the NodeDef and the op's registered definition."""
+"""Dtypes and shapes of a node's outputs, read off the NodeDef and its op's definition."""
 
 from __future__ import annotations
 
-import numpy as np
-from tensorflow.core.framework import graph_pb2, node_def_pb2, op_def_pb2, tensor_shape_pb2, types_pb2
+from tensorflow.core.framework import (
+    graph_pb2,
+    node_def_pb2,
+    op_def_pb2,
+    tensor_shape_pb2,
+    types_pb2,
+)
 from tensorflow.python.framework import dtypes as tf_dtypes
 from tensorflow.python.framework import op_def_registry
 
@@ -26,11 +31,6 @@ def dtype_enum(name: str) -> int:
     return int(tf_dtypes.as_dtype(name).as_datatype_enum)
 
 
-def numpy_dtype(name: str) -> np.dtype[np.generic]:
-    """Return the numpy dtype of a TensorFlow dtype; strings are objects (bytes)."""
-    return np.dtype(tf_dtypes.as_dtype(name).as_numpy_dtype)
-
-
 def shape_of(proto: tensor_shape_pb2.TensorShapeProto) -> Shape | None:
     """Return the shape that a proto states; None for an unknown rank."""
     if proto.unknown_rank:
@@ -41,7 +41,7 @@ def shape_of(proto: tensor_shape_pb2.TensorShapeProto) -> Shape | None:
 def output_dtypes(
     node: node_def_pb2.NodeDef, graph_def: graph_pb2.GraphDef
 ) -> tuple[str, ...] | None:
-    """Return the dtype of each output; None for an op that neither TensorFlow nor a library knows."""
+    """Return the dtype of each output; None for an op that nobody has defined."""
     definition = op_def_registry.get(node.op)
     if definition is None:
         for function in graph_def.library.function:
@@ -82,9 +82,7 @@ def _default_dtype(attribute: str, node: node_def_pb2.NodeDef) -> str:
     return "float32"
 
 
-def declared_shape(
-    node: node_def_pb2.NodeDef, index: int, *, producer: int
-) -> Shape | None:
+def declared_shape(node: node_def_pb2.NodeDef, index: int, *, producer: int) -> Shape | None:
     """Return the shape that a node states for its output `index`, as far as it can be trusted.
 
     `_output_shapes`, which older exporters wrote, knows more than a legacy placeholder's `[]`.

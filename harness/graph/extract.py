@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Iterator
 from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
 
 from harness.graph.dtypes import dtype_enum
-from harness.tensor_names import canonical, is_control, node_name, output_index
 from harness.signature import TensorSpec
+from harness.tensor_names import canonical, is_control, node_name, output_index
 
 _PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2"})
 

@@ -20,8 +20,8 @@ from tensorflow.python.framework import tensor_util
 
 from harness.errors import BrokenModel
 from harness.graph.extract import needed_functions, reachable
-from harness.tensor_names import canonical, is_control, node_name
 from harness.graph.state import VARIABLE_OPS
+from harness.tensor_names import canonical, is_control, node_name
 
 Handles = dict[str, int]
 """Tensors that carried a variable's handle, with the dtype (enum) of the value they now carry."""
@@ -131,9 +131,7 @@ class _Library:
         return str(self.specialised[key].signature.name)
 
 
-def _formal_handles(
-    function: function_pb2.FunctionDef, arguments: Mapping[int, int]
-) -> Handles:
+def _formal_handles(function: function_pb2.FunctionDef, arguments: Mapping[int, int]) -> Handles:
     formals = function.signature.input_arg
     return {formals[index].name: dtype for index, dtype in arguments.items()}
 
@@ -251,9 +249,7 @@ class _Body:
         elif handles:
             self._rewrite_reader(node, found, found[handles[0]])
 
-    def _rewrite_reader(
-        self, node: node_def_pb2.NodeDef, found: Handles, dtype: int
-    ) -> None:
+    def _rewrite_reader(self, node: node_def_pb2.NodeDef, found: Handles, dtype: int) -> None:
         op = node.op
         self._rename_output(node)
         if op in _FORWARDS:
@@ -357,5 +353,3 @@ def _called(node: node_def_pb2.NodeDef, *, only: str | None) -> list[str]:
         value = node.attr[attribute]
         names.extend([value.func.name] if value.func.name else [f.name for f in value.list.func])
     return names
-
-

@@ -16,9 +16,9 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from harness.errors import RequestError, nearest
 from harness.graph.dtypes import declared_shape, output_dtypes
 from harness.graph.extract import reachable
-from harness.tensor_names import canonical, is_control, node_name, output_index
 from harness.graph.state import VARIABLE_OPS
 from harness.signature import TensorSpec, format_shape
+from harness.tensor_names import canonical, is_control, node_name, output_index
 
 _TRAINING_SCOPE = re.compile(
     r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables|init(_\d+)?|"

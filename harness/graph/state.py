@@ -88,6 +88,8 @@ def _writes(node: node_def_pb2.NodeDef) -> bool:
         return True
     definition = op_def_registry.get(node.op)
     # An op takes a reference (rather than a value) only in order to write through it.
-    return definition is not None and any(
-        argument.is_ref for argument in definition.input_arg
-    ) and node.op != "IsVariableInitialized"
+    return (
+        definition is not None
+        and any(argument.is_ref for argument in definition.input_arg)
+        and node.op != "IsVariableInitialized"
+    )

@@ -29,9 +29,11 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
         RequestError: no array can be made of it ("resource", "qint8", …).
     """
     if name in _NUMPY:
-        return np.dtype(name)
+        plain: np.dtype[Any] = np.dtype(name)
+        return plain
     if name in _OTHER:
-        return _OTHER[name]
+        other: np.dtype[Any] = _OTHER[name]
+        return other
     raise RequestError(
         f"an input of dtype {name} cannot be fed from numpy: cut the graph after it with --inputs"
     )

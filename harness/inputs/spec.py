@@ -1,11 +1,11 @@
 """The input-spec file: what inputs accept, stated by the user in TOML.
 
-    [inputs.ids]
-    range = [0, 49]          # inclusive
-    [inputs."image_tensor"]
-    shape = [-1, 28, 28, 3]  # -1: any size
-    [inputs.phase]
-    constant = false         # or: choices = [0.5, 1.0]
+[inputs.ids]
+range = [0, 49]          # inclusive
+[inputs."image_tensor"]
+shape = [-1, 28, 28, 3]  # -1: any size
+[inputs.phase]
+constant = false         # or: choices = [0.5, 1.0]
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.domain import Domain
 from harness.errors import RequestError, nearest
 from harness.tensor_names import canonical
-from harness.inputs.domains import Domain
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -14,8 +14,8 @@ import hypothesis.strategies as st
 import numpy as np
 import numpy.typing as npt
 
+from harness.domain import Domain
 from harness.errors import RequestError, nearest
-from harness.inputs.domains import Domain
 from harness.inputs.dtypes import numpy_dtype
 from harness.inputs.values import DISTRIBUTIONS, SCALES, Recipe, fill
 from harness.signature import Shape, Signature, TensorSpec, format_shape

@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from harness.inputs.domains import Domain
+from harness.domain import Domain
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -31,10 +31,10 @@ class Recipe:
 
 _STANDARD: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
     # Simplest first: a failing example is shrunk towards the front.
-    "zeros": lambda rng, shape: np.zeros(shape),
-    "ones": lambda rng, shape: np.ones(shape),
+    "zeros": lambda _, shape: np.zeros(shape),
+    "ones": lambda _, shape: np.ones(shape),
     "integers": lambda rng, shape: rng.integers(-4, 5, shape).astype(np.float64),
-    "ramp": lambda rng, shape: np.linspace(-1.0, 1.0, num=_size(shape)).reshape(shape),
+    "ramp": lambda _, shape: np.linspace(-1.0, 1.0, num=_size(shape)).reshape(shape),
     "uniform": lambda rng, shape: rng.random(shape),
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "sparse": lambda rng, shape: rng.standard_normal(shape) * (rng.random(shape) < 0.1),
@@ -48,23 +48,20 @@ _WORDS = (b"", b"a", b"0", b"1.5", b"-7", b"freeze", b"two words", "naïve".enco
 
 def fill(shape: Shape, dtype: np.dtype[Any], *, recipe: Recipe, domain: Domain) -> Array:
     """Return an array of `shape` and `dtype` by `recipe`, with every value in `domain`."""
-    if domain.constant is not None:
-        return _of_choices((domain.constant,), shape, dtype, np.random.default_rng(0))
     rng = np.random.default_rng(recipe.seed)
-    if domain.choices:
-        return _of_choices(domain.choices, shape, dtype, rng)
-    if dtype == object:
-        return _of_choices(_WORDS, shape, dtype, rng)
+    choices: tuple[Any, ...] = domain.choices if domain.constant is None else (domain.constant,)
+    if not choices and dtype.kind == "O":
+        choices = _WORDS
+    if choices:
+        return _of_choices(choices, shape, dtype, rng)
     if domain.bounds is not None:
         return _between(domain.bounds, shape, dtype, recipe, rng)
-    if dtype.kind == "b":
-        return _booleans(shape, recipe, rng)
-    if dtype.kind in "iu":
-        return _integers(shape, dtype, recipe, rng)
+    if dtype.kind in "biu":
+        return _whole_numbers(shape, dtype, recipe, rng)
     if dtype.kind == "c":
         real, imaginary = (_floats(shape, recipe, rng) for _ in range(2))
         return (real + 1j * imaginary).astype(dtype)
-    largest = float(ml_dtypes.finfo(dtype).max)
+    largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
     return np.clip(_floats(shape, recipe, rng), -largest, largest).astype(dtype)
 
 
@@ -72,24 +69,20 @@ def _floats(shape: Shape, recipe: Recipe, rng: np.random.Generator) -> Array:
     return np.asarray(_STANDARD[recipe.distribution](rng, shape) * recipe.scale)
 
 
-def _integers(
+def _whole_numbers(
     shape: Shape, dtype: np.dtype[Any], recipe: Recipe, rng: np.random.Generator
 ) -> Array:
-    limits = np.iinfo(dtype)
     if recipe.distribution in {"zeros", "ones"}:
         return np.full(shape, recipe.distribution == "ones", dtype)
+    if dtype.kind == "b":
+        return rng.random(shape) < 0.5
+    limits = np.iinfo(dtype)
     if recipe.distribution == "normal":
         return rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
     # Most integers that models take are small: ids, counts, pixels.
     high = min(limits.max, 255 if dtype.itemsize == 1 else 9)
     low = max(limits.min, -high if recipe.distribution == "integers" else 0)
     return rng.integers(low, high, shape, dtype=dtype, endpoint=True)
-
-
-def _booleans(shape: Shape, recipe: Recipe, rng: np.random.Generator) -> Array:
-    if recipe.distribution in {"zeros", "ones"}:
-        return np.full(shape, recipe.distribution == "ones")
-    return rng.random(shape) < 0.5
 
 
 def _between(
@@ -113,7 +106,7 @@ def _of_choices(
     choices: tuple[Any, ...], shape: Shape, dtype: np.dtype[Any], rng: np.random.Generator
 ) -> Array:
     picked = rng.integers(len(choices), size=shape)
-    if dtype == object:
+    if dtype.kind == "O":
         encoded = [c.encode() if isinstance(c, str) else c for c in choices]
         values = np.empty(len(encoded), dtype=object)
         values[:] = encoded

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
 from harness.graph.extract import extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs, specs_of
-from harness.tensor_names import node_name, session_name
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import Variable, as_variable, variable_nodes
 from harness.models.model import Kind, Model
 from harness.signature import Signature, TensorSpec
+from harness.tensor_names import node_name, session_name
 
 _READ_SUFFIX = "/Read/ReadVariableOp"
 
@@ -46,9 +47,7 @@ def assemble(
     """
     output_names = tuple(named.outputs) or infer_outputs(graph_def)
     outputs = specs_of(graph_def, output_names, option="--outputs")
-    input_names = tuple(named.inputs) or infer_inputs(
-        graph_def, [spec.name for spec in outputs]
-    )
+    input_names = tuple(named.inputs) or infer_inputs(graph_def, [spec.name for spec in outputs])
     inputs = specs_of(graph_def, input_names, option="--inputs")
     if named.stated is not None:
         inputs = tuple(_stated(spec, named.stated) for spec in inputs)
@@ -107,13 +106,11 @@ def _with_static_shapes(
 
     A graph that cannot be imported keeps unknown shapes here: the stage `restore` says why.
     """
-    import tensorflow as tf
-
     graph = tf.Graph()
     try:
         with graph.as_default():
             tf.import_graph_def(graph_def, name="")
-    except Exception:  # any import error is reported where the model is restored
+    except (ValueError, KeyError, tf.errors.OpError):
         return outputs
     found = []
     for spec in outputs:

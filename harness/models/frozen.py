@@ -14,9 +14,7 @@ from harness.models.assemble import Named, assemble
 from harness.models.model import Model
 
 
-def open_frozen(
-    path: Path, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
-) -> Model:
+def open_frozen(path: Path, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> Model:
     """Return the model in the .pb or .pbtxt at `path`.
 
     Raises:

@@ -50,8 +50,10 @@ def locate(path: str | Path) -> Location:
 
 def is_checkpoint(prefix: Path) -> bool:
     """Say whether the files of a V1 or V2 checkpoint stand at `prefix`, complete or not."""
-    return prefix.with_name(f"{prefix.name}.index").is_file() or prefix.is_file() or any(
-        _v1_shards(prefix)
+    return (
+        prefix.with_name(f"{prefix.name}.index").is_file()
+        or prefix.is_file()
+        or any(_v1_shards(prefix))
     )
 
 

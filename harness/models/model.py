@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
 from harness.errors import BrokenModel
@@ -91,8 +92,6 @@ def open_checkpoint(prefix: str) -> Any:
     Raises:
         BrokenModel: the files are missing or damaged.
     """
-    import tensorflow as tf
-
     try:
         return tf.train.load_checkpoint(prefix)
     except Exception as error:  # errors.OpError, ValueError or RuntimeError, by version

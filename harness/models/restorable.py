@@ -41,15 +41,11 @@ def check_restorable(model: Model) -> None:
         )
 
 
-def _fault(
-    variable: Variable, shapes: dict[str, list[int]], dtypes: dict[str, str]
-) -> str:
+def _fault(variable: Variable, shapes: dict[str, list[int]], dtypes: dict[str, str]) -> str:
     key = variable.key
     if key not in shapes:
         known_as = "" if key == variable.name else f" (saved as {key})"
-        return (
-            f"variable {variable.name}{known_as} is not in the checkpoint{nearest(key, shapes)}"
-        )
+        return f"variable {variable.name}{known_as} is not in the checkpoint{nearest(key, shapes)}"
     saved = tuple(shapes[key])
     if variable.slice_spec:
         saved = _sliced(saved, variable.slice_spec)

@@ -11,12 +11,12 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from harness.errors import BrokenModel, RequestError, nearest
 from harness.graph.dtypes import dtype_name, shape_of
-from harness.tensor_names import canonical
 from harness.graph.restoring import checkpoint_entries
 from harness.models.assemble import Named, assemble
 from harness.models.locate import missing_files
 from harness.models.model import Model, open_checkpoint
-from harness.signature import TensorSpec
+from harness.signature import Shape, TensorSpec
+from harness.tensor_names import canonical
 
 _DEFAULT_TAG = "serve"
 _DEFAULT_SIGNATURE = "serving_default"
@@ -74,7 +74,9 @@ def _meta_graph(folder: Path, tags: Sequence[str]) -> meta_graph_pb2.MetaGraphDe
     listed = "; ".join(",".join(sorted(found)) or "(none)" for found in by_tags)
     if tags:
         if frozenset(tags) not in by_tags:
-            raise RequestError(f"--tags {','.join(tags)}: {folder} has no such tags; it has {listed}")
+            raise RequestError(
+                f"--tags {','.join(tags)}: {folder} has no such tags; it has {listed}"
+            )
         return by_tags[frozenset(tags)]
     if frozenset({_DEFAULT_TAG}) in by_tags:
         return by_tags[frozenset({_DEFAULT_TAG})]
@@ -125,7 +127,7 @@ def _specs(infos: Iterable[meta_graph_pb2.TensorInfo]) -> list[TensorSpec]:
         sparse = info.coo_sparse
         if info.WhichOneof("encoding") == "coo_sparse":
             rank = None if info.tensor_shape.unknown_rank else len(info.tensor_shape.dim)
-            parts = [
+            parts: list[tuple[str, str, Shape | None]] = [
                 (sparse.indices_tensor_name, "int64", (None, rank)),
                 (sparse.values_tensor_name, dtype_name(info.dtype), (None,)),
                 (sparse.dense_shape_tensor_name, "int64", (rank,)),

@@ -10,7 +10,7 @@ import hypothesis
 import numpy.typing as npt
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 
-from harness.inputs.domains import Domain
+from harness.domain import Domain
 from harness.inputs.strategies import describe, from_signature
 from harness.memo import digest
 from harness.signature import Signature
@@ -28,7 +28,7 @@ def for_all_examples(
     domains: Mapping[str, Domain],
     max_examples: int,
     seed: int,
-    progress: Progress = lambda done: None,
+    progress: Progress | None = None,
 ) -> Callable[[Signature, Callable[[Feeds], None]], None]:
     """Return a function that runs a check on `max_examples` feeds of a signature.
 
@@ -69,7 +69,7 @@ def for_all_examples(
 class _Shrinking:
     """A check whose failures are remembered, and that stops looking for simpler ones in time."""
 
-    def __init__(self, check: Callable[[Feeds], None], progress: Progress) -> None:
+    def __init__(self, check: Callable[[Feeds], None], progress: Progress | None) -> None:
         self._check = check
         self._progress = progress
         self._failures: dict[bytes, Disagreement] = {}
@@ -93,4 +93,5 @@ class _Shrinking:
             self.simplest = feeds
             raise
         self._done += 1
-        self._progress(self._done)
+        if self._progress is not None:
+            self._progress(self._done)

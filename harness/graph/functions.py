@@ -1,0 +1,35 @@
+"""Names of library functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tensorflow.core.framework import graph_pb2, node_def_pb2
+
+from harness.graph.extract import all_nodes
+
+
+def rename_functions(graph_def: graph_pb2.GraphDef, *, suffix: str) -> None:
+    """Append `suffix` to the name of every library function, and to every mention of it.
+
+    TensorFlow's eager context is one per process and refuses a second function of a name it knows,
+    be it of another model.
+    """
+    library = graph_def.library
+    renamed = {f.signature.name: f"{f.signature.name}{suffix}" for f in library.function}
+    for function in library.function:
+        function.signature.name = renamed[function.signature.name]
+    for gradient in library.gradient:
+        gradient.function_name = renamed.get(gradient.function_name, gradient.function_name)
+        gradient.gradient_func = renamed.get(gradient.gradient_func, gradient.gradient_func)
+    _rename_mentions(all_nodes(graph_def), renamed)
+
+
+def _rename_mentions(nodes: Iterable[node_def_pb2.NodeDef], renamed: dict[str, str]) -> None:
+    for node in nodes:
+        node.op = renamed.get(node.op, node.op)
+        for value in node.attr.values():
+            if value.HasField("func"):
+                value.func.name = renamed.get(value.func.name, value.func.name)
+            for function in value.list.func:
+                function.name = renamed.get(function.name, function.name)

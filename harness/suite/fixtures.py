@@ -1,0 +1,102 @@
+"""What the suite's tests are given."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.report.progress import Progress
+from harness.subject import Candidate, Subject
+from harness.suite.collection import SUITE_ID
+from harness.suite.run import PROPERTY, RUN, Run
+from harness.verdict import StageRecord, StageResult, Status
+
+if TYPE_CHECKING:
+    from harness.proof import ForAll, Proof
+
+
+@pytest.fixture(scope="session")
+def _run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    run = request.config.stash[RUN]
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def proof(subject: Subject, _run: Run, tmp_path_factory: pytest.TempPathFactory) -> Proof:
+    """The stages of the model under test, each run once."""
+    return _run.proof(subject, lambda: tmp_path_factory.mktemp("freezeproof"))
+
+
+@pytest.fixture
+def for_all(
+    subject: Subject, candidate: Candidate, _run: Run, request: pytest.FixtureRequest
+) -> Iterator[ForAll]:
+    """Examples of feeds for the model under test, the same for every stage and candidate."""
+    from harness.suite.examples import for_all_examples
+
+    progress = _progress(request, f"{subject.name}-{candidate.name}", subject.max_examples)
+    yield for_all_examples(
+        domains=subject.domains,
+        max_examples=subject.max_examples,
+        seed=_run.seed,
+        progress=progress,
+    )
+    progress.close()
+
+
+@pytest.fixture
+def settle(
+    request: pytest.FixtureRequest, subject: Subject, proof: Proof
+) -> Callable[[StageResult], None]:
+    """Record the result of a stage, and end the test as the stage ended."""
+    candidate: Candidate | None = request.node.callspec.params.get("candidate")
+
+    def settle_result(result: StageResult) -> None:
+        record = StageRecord(
+            model=subject.name,
+            result=result,
+            candidate=candidate.name if candidate else None,
+            method=candidate.method if candidate else None,
+            facts=None if candidate else proof.facts(),
+        )
+        request.node.user_properties.append((PROPERTY, record.to_json()))
+        if result.status is Status.FAILED:
+            pytest.fail(f"{result.stage}: {result.reason}\n{_again(request)}", pytrace=False)
+        if result.status is not Status.PASSED:
+            pytest.skip(f"{result.status}: {result.reason}")
+
+    return settle_result
+
+
+def _again(request: pytest.FixtureRequest) -> str:
+    """Return the command that runs this item alone."""
+    given = map(str, request.config.invocation_params.args)
+    arguments = [argument for argument in given if not argument.startswith(f"{SUITE_ID}::")]
+    return f"reproduce with: pytest {shlex.join([*arguments, request.node.nodeid])}"
+
+
+def _progress(request: pytest.FixtureRequest, label: str, total: int) -> Progress:
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(request.config, "workerinput"):
+        return Progress(label, total, rewrite=None, write_line=_ignore)
+
+    def rewrite(text: str) -> None:
+        # What stands on the line, pytest's dots, must not be written over.
+        if reporter.currentfspath is not None:
+            reporter.ensure_newline()
+        reporter.rewrite(text, erase=True)
+
+    return Progress(
+        label,
+        total,
+        rewrite=rewrite if reporter.isatty else None,
+        write_line=reporter.write_line,
+    )
+
+
+def _ignore(_: str) -> None:
+    """A worker of pytest-xdist has no terminal."""
