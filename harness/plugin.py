@@ -26,7 +26,7 @@ from harness.suite.collection import (
 )
 from harness.suite.run import RUN, Gathering, Run
 from harness.suite.scheduling import Scheduling
-from harness.wheel import require_tensorflow, tensorflow_version
+from harness.wheel import require_tensorflow, startup_noise_kept_back, tensorflow_version
 
 _MANY_MODELS = 5
 
@@ -90,7 +90,8 @@ def _configure(config: pytest.Config) -> None:
     require_tensorflow()
     run = Run(settings, subjects, seed=_seed(config))
     if settings.checkpoints and not hasattr(config, "workerinput"):
-        run.header = [line for subject in subjects for line in _describe(subject)]
+        with startup_noise_kept_back():
+            run.header = [line for subject in subjects for line in _describe(subject)]
     config.stash[RUN] = run
     _choose_arguments(config)
     from harness.suite import fixtures
@@ -121,11 +122,14 @@ def _describe(subject: Subject) -> list[str]:
     Raises:
         RequestError: a name that the user gives does not exist in the model.
     """
+    from harness.models.locate import locate
+
+    request = subject.locate()
+    locate(request.path)  # a path that does not exist is said before TensorFlow is imported
     from harness.inputs.strategies import from_signature
     from harness.models.opening import open_model
     from harness.report.terminal import signature_lines
 
-    request = subject.locate()
     try:
         model = open_model(request)
     except BrokenModel as error:

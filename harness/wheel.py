@@ -6,11 +6,15 @@ whoever uses another. Nothing is imported here but the standard library.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
 
-from harness.errors import RequestError
+from harness.errors import FreezeproofError, RequestError
 
 
 def require_tensorflow() -> None:
@@ -34,3 +38,33 @@ def tensorflow_version() -> str:
     for name in distributions:
         return importlib.metadata.version(name)
     return "unknown"
+
+
+@contextlib.contextmanager
+def startup_noise_kept_back() -> Iterator[None]:
+    """Keep what is written to file descriptor 2 inside the block; show it where the block crashes.
+
+    TensorFlow's C++ part writes there before its own logging, and so its log level, is set up.
+    """
+    sys.stderr.flush()
+    try:
+        descriptor = os.dup(2)
+    except OSError:  # started without a standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        to_show = b""
+        try:
+            yield
+        except FreezeproofError:
+            raise  # it says all that the user has to know
+        except BaseException:
+            kept.seek(0)
+            to_show = kept.read()
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(descriptor, 2)
+            os.close(descriptor)
+            sys.stderr.write(to_show.decode(errors="replace"))

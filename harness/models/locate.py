@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
+from typing import Literal
 
 from harness.errors import RequestError, nearest
-from harness.models.model import Kind
+
+Kind = Literal["checkpoint", "saved_model", "frozen"]
 
 _CHECKPOINT_FILE = re.compile(r"^(?P<prefix>.+?)\.(meta|index|data-\d{5}-of-\d{5})$")
 _SHARD = re.compile(r"\.data-(?P<number>\d{5})-of-(?P<count>\d{5})$")

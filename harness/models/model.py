@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,8 @@ from tensorflow.core.framework import graph_pb2
 
 from harness.errors import BrokenModel
 from harness.graph.state import Variable
+from harness.models.locate import Kind
 from harness.signature import Signature
-
-Kind = Literal["checkpoint", "saved_model", "frozen"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -28,15 +29,19 @@ _STYLES = {
     Verdict.UNSUPPORTED: "dim",
     Verdict.UNVERIFIED: "bold yellow",
 }
-_NARROWEST = 118
-"""Columns that a table needs; a narrower terminal breaks its lines, not its words."""
+_WIDEST = 500
+_NARROWEST = 60
 
 
 def render(models: Iterable[ModelReport], *, width: int, color: bool) -> str:
-    """Return the tables of all models, for a terminal of `width` columns."""
+    """Return the tables of all models.
+
+    Sentences are wrapped at `width` columns; a table is as wide as its cells need, since a
+    terminal that breaks its lines is easier to read than words broken inside their cells.
+    """
     console = Console(
         file=io.StringIO(),
-        width=max(width, _NARROWEST),
+        width=_WIDEST,
         force_terminal=color,
         color_system="standard" if color else None,
         legacy_windows=False,
@@ -45,7 +50,7 @@ def render(models: Iterable[ModelReport], *, width: int, color: bool) -> str:
     )
     with console.capture() as captured:
         for model in models:
-            _model(console, model)
+            _model(console, model, width=width)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
@@ -64,7 +69,7 @@ def _is_compared(candidate: CandidateReport) -> bool:
     )
 
 
-def _model(console: Console, model: ModelReport) -> None:
+def _model(console: Console, model: ModelReport, *, width: int) -> None:
     heading = Text.assemble(
         (model.name, "bold"), " is ", (str(model.verdict), _STYLES[model.verdict])
     )
@@ -72,29 +77,36 @@ def _model(console: Console, model: ModelReport) -> None:
         heading.append(f" at {model.stage}")
     console.print(heading)
     if model.failed:
-        console.print(Text(f"  {model.message}"))
-    if model.candidates:
+        _sentence(console, Text(model.message), width=width)
+    elif model.candidates:
         console.print(_table(model.candidates))
-    for candidate in model.candidates:
-        if candidate.verdict is not Verdict.EQUIVALENT and candidate.message:
-            if model.failed and candidate.failed is None:
-                continue  # said once, above
-            line = Text.assemble(
-                "  ",
-                (candidate.name, "bold"),
-                " ",
-                (str(candidate.verdict), _STYLES[candidate.verdict]),
-                f": {candidate.message}",
-            )
-            console.print(line)
+    for (verdict, message), names in _explanations(model).items():
+        style = _STYLES[verdict]
+        line = Text.assemble((str(verdict), style), ": ", message, " (", ", ".join(names), ")")
+        _sentence(console, line, width=width)
     for warning in model.warnings:
-        console.print(Text.assemble("  ", ("warning", "yellow"), f" {warning.message}"))
+        line = Text.assemble(("warning", "yellow"), ": ", warning.message)
+        _sentence(console, line, width=width)
     console.print()
+
+
+def _explanations(model: ModelReport) -> dict[tuple[Verdict, str], list[str]]:
+    """Return why candidates are not equivalent, each reason once, with those that it holds for."""
+    found: dict[tuple[Verdict, str], list[str]] = {}
+    for candidate in model.candidates:
+        if candidate.verdict is Verdict.EQUIVALENT or not candidate.message or model.failed:
+            continue  # where the model itself failed, that was said above
+        found.setdefault((candidate.verdict, candidate.message), []).append(candidate.name)
+    return found
+
+
+def _sentence(console: Console, text: Text, *, width: int) -> None:
+    console.print(Padding(text, (0, 0, 0, 2)), width=max(width, _NARROWEST))
 
 
 def _table(candidates: Iterable[CandidateReport]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("  candidate", min_width=32, overflow="fold")
+    table.add_column("  candidate", no_wrap=True)
     for stage in _STAGES:
         table.add_column(str(stage), no_wrap=True)
     table.add_column("verdict", no_wrap=True)
