@@ -27,12 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: freezeproof verify runs/model.ckpt-1000 --frozen shipped.pb",
     )
     verify.add_argument("path", metavar="PATH", help="a checkpoint, SavedModel folder or .pb")
+    verify.add_argument("options", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     commands.add_parser("methods", help="list the export methods")
-    known, rest = parser.parse_known_args(arguments)
+    known = parser.parse_args(arguments)
     if known.command == "methods":
         print("\n".join(method_names()))
         return 0
-    return int(pytest.main([f"--checkpoint={known.path}", *rest]))
+    return int(pytest.main([f"--checkpoint={known.path}", *known.options]))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ class Close:
 
     rtol: float
 
+    def __post_init__(self) -> None:
+        # With 1 and more the bound can overflow, and then a NaN would be close to a number.
+        if not 0 <= self.rtol < 1:
+            raise ValueError(f"rtol is {self.rtol}, and should be from 0 to below 1")
+
     def __str__(self) -> str:
         return f"close:{self.rtol:g}"
 
@@ -157,16 +162,17 @@ def _bits(array: Array) -> Array:
 
 
 def _is_nan(array: Array) -> npt.NDArray[np.bool_]:
-    result: npt.NDArray[np.bool_] = np.asarray(np.not_equal(array, array))
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+        result: npt.NDArray[np.bool_] = np.asarray(np.not_equal(array, array))
     return result
 
 
 def _unequal_bits(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:
     if expected.dtype.kind in "OSU":
         return np.asarray(expected != actual, dtype=bool).reshape(expected.shape)
-    unequal = _bits(expected) != _bits(actual)
+    unequal: npt.NDArray[np.bool_] = np.not_equal(_bits(expected), _bits(actual))
     if expected.dtype.kind == "c":
-        unequal = unequal.reshape(-1, 2).any(axis=1)
+        unequal = np.logical_or(unequal[0::2], unequal[1::2])
     unequal = unequal.reshape(expected.shape)
     if _is_inexact(expected.dtype) and unequal.any():
         unequal &= ~(_is_nan(expected) & _is_nan(actual))
@@ -180,11 +186,13 @@ def _widened(array: Array) -> Array:
     if array.dtype.kind in "biu":
         # Differences of 64-bit integers do not fit 64 bits.
         return array.astype(object) if array.dtype.itemsize == 8 else array.astype(np.int64)
-    return array.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return array.astype(np.float64)
 
 
 def _scale(expected: Array) -> float:
-    magnitude = np.abs(_widened(expected))
+    # Of rank 0, arithmetic on objects gives Python's integers and no arrays.
+    magnitude = np.asarray(np.abs(_widened(expected)))
     if magnitude.dtype != object:
         magnitude = magnitude[np.isfinite(magnitude)]
     return float(magnitude.max()) if magnitude.size else 0.0
@@ -196,7 +204,7 @@ def _distance(expected: Array, actual: Array) -> npt.NDArray[np.float64] | None:
         return None
     wide_expected, wide_actual = _widened(expected), _widened(actual)
     with np.errstate(all="ignore"):
-        distance = np.abs(wide_actual - wide_expected).astype(np.float64)
+        distance = np.asarray(abs(wide_actual - wide_expected)).astype(np.float64)
     same = ~_unequal_bits(expected, actual)
     return np.where(same, 0.0, np.where(np.isnan(distance), math.inf, distance))
 

@@ -47,7 +47,7 @@ class Memo:
             known = self._compute(feeds)
             self._remember(key, known)
         if isinstance(known, Rejected):
-            raise known
+            raise Rejected(known.kind, known.message)  # raised itself, it would gather tracebacks
         return known
 
     def _compute(self, feeds: Mapping[str, Array]) -> Mapping[str, Array] | Rejected:

@@ -234,7 +234,9 @@ class Proof:
             runner.close()
 
     def _runner(self, key: str, model: Model, mode: Mode) -> Runner:
-        return self._runners.setdefault((key, mode), Runner(model, mode=mode))
+        if (key, mode) not in self._runners:
+            self._runners[key, mode] = Runner(model, mode=mode)
+        return self._runners[key, mode]
 
     def _memo(self, key: str, model: Model, mode: Mode) -> Memo:
         return self._memos.setdefault((key, mode), Memo(self._runner(key, model, mode)))

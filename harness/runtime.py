@@ -88,14 +88,19 @@ class Runner:
             try:
                 tf.import_graph_def(self._graph_def, name="")
                 assigns = [_assign(graph, v.name, v.is_resource) for v in self._model.variables]
-            except (ValueError, tf.errors.OpError) as error:
+            except (ValueError, KeyError, tf.errors.OpError) as error:
                 raise BrokenModel(f"the graph cannot be imported: {first_line(error)}") from error
         self._session = tf.compat.v1.Session(graph=graph, config=_config(self._mode))
         # One value at a time: the weights are never held twice.
         weights = self._model.weights
         for variable, (value, assign) in zip(self._model.variables, assigns, strict=True):
             self._assign(variable.name, value, assign, weights[variable.name])
-        self._callable = self._make_callable()
+        try:
+            self._callable = self._make_callable()
+        except tf.errors.OpError as error:
+            raise BrokenModel(
+                f"the outputs cannot be computed from the inputs: {first_line(error)}"
+            ) from error
         self.was_opened = True
 
     def close(self) -> None:

@@ -78,4 +78,6 @@ def free_name(name: str, taken: set[str]) -> str:
 
 def subject_name(path: Path) -> str:
     """Return the short name of a model; a version folder ("00000123") takes its parent's along."""
-    return f"{path.parent.name}.{path.name}" if path.name.isdigit() else path.name
+    if path.name in {"", ".."}:
+        path = path.resolve()
+    return f"{path.absolute().parent.name}.{path.name}" if path.name.isdigit() else path.name

@@ -10,6 +10,7 @@ import numpy as np
 from harness.criteria import (
     NO_DIFFERENCE,
     Array,
+    Close,
     Criterion,
     Difference,
     Measurement,
@@ -119,7 +120,7 @@ class Tally:
     rejected: int = 0
     measured: Measurement = NO_DIFFERENCE
     last_rejection: Rejected | None = None
-    _first_bits: dict[str, bytes] = field(default_factory=dict)
+    _first: dict[str, Array] = field(default_factory=dict)
     _varied: set[str] = field(default_factory=set)
 
     def add(self, agreement: Agreement) -> None:
@@ -149,14 +150,16 @@ class Tally:
     def warnings(self) -> tuple[ModelWarning, ...]:
         """Warn where every element of every output was one and the same value throughout."""
         accepted = self.examples - self.rejected
-        if self._varied or accepted < _FEWEST_FOR_CONSTANT or not self._first_bits:
+        if self._varied or accepted < _FEWEST_FOR_CONSTANT or not self._first:
             return ()
-        names = tuple(self._first_bits)
+        filled = tuple(name for name, first in self._first.items() if first.size)
+        names = filled or tuple(self._first)
+        had = "one and the same value" if filled else "no element"
         return (
             ModelWarning(
                 code="constant_output",
                 message=(
-                    f"{', '.join(names)} had one and the same value in all {accepted} examples: "
+                    f"{', '.join(names)} had {had} in all {accepted} examples: "
                     f"agreement proves nothing"
                 ),
                 nodes=names,
@@ -165,19 +168,11 @@ class Tally:
 
     def _has_varied(self, name: str, value: Array) -> bool:
         elements = np.ravel(value)
+        first = self._first.setdefault(name, elements[:1].copy())
+        if not first.size:
+            first = self._first[name] = elements[:1].copy()
         if not elements.size:
             return False
-        bits = _bits(elements[0])
-        if self._first_bits.setdefault(name, bits) != bits:
-            return True
-        # A NaN is unequal to itself and counts as the same value here.
-        same = (elements == elements[0]) | (_is_nan(elements) & _is_nan(elements[0]))
-        return not bool(np.all(same))
-
-
-def _is_nan(value: Array) -> Array:
-    return np.asarray(np.not_equal(value, value), dtype=bool)
-
-
-def _bits(element: object) -> bytes:
-    return element if isinstance(element, bytes) else np.asarray(element).tobytes()
+        # No tolerance, but +0 and -0 are one value, and any two NaNs.
+        same = Close(rtol=0.0)
+        return compare(np.broadcast_to(first, elements.shape), elements, criterion=same) is not None

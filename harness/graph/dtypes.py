@@ -90,7 +90,7 @@ def declared_shape(node: node_def_pb2.NodeDef, index: int, *, producer: int) -> 
     stated: Shape | None = None
     if node.op.startswith("Placeholder") and "shape" in node.attr:
         stated = shape_of(node.attr["shape"].shape)
-        if stated == () and producer < LEGACY_SHAPE_PRODUCER:
+        if stated == () and node.op == "Placeholder" and producer < LEGACY_SHAPE_PRODUCER:
             stated = None
     if stated is None and "_output_shapes" in node.attr:
         shapes = node.attr["_output_shapes"].list.shape

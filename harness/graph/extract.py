@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 
 from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
 
+from harness.errors import BrokenModel, RequestError
 from harness.graph.dtypes import dtype_enum
 from harness.signature import TensorSpec
 from harness.tensor_names import canonical, is_control, node_name, output_index
 
-_PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2"})
+PLACEHOLDER_OPS = frozenset({"Placeholder", "PlaceholderV2"})
 
 _DROPPED_ATTRIBUTES = ("_output_shapes", "_class")
 
@@ -29,7 +31,11 @@ def extract(
 
     An input that is no placeholder becomes one. Where the input is not the first output of its
     node, the node becomes an IdentityN over placeholders, so that "node:1" can be fed still.
-    `outputs` may be any iterable of tensor names; every name must exist.
+    Every name in `outputs` must exist.
+
+    Raises:
+        RequestError: an output is an input too, or needs an output of a cut node that is no input.
+        BrokenModel: a node reads one that the graph does not hold.
     """
     cuts = {spec.name: spec for spec in inputs}
     cut_nodes: dict[str, list[TensorSpec]] = {}
@@ -37,18 +43,20 @@ def extract(
         cut_nodes.setdefault(node_name(name), []).append(spec)
     nodes = {node.name: node for node in graph_def.node}
     kept = reachable(nodes, outputs, stop=cut_nodes)
+    _check_cuts(nodes, kept, cuts, outputs)
     kept.update(cut_nodes)
+    replaced = {name for name in cut_nodes if nodes[name].op not in PLACEHOLDER_OPS}
     result = graph_pb2.GraphDef(versions=graph_def.versions)
     for node in graph_def.node:
         if node.name not in kept:
             continue
-        specs = cut_nodes.get(node.name)
-        if specs is None or node.op in _PLACEHOLDER_OPS:
+        if node.name not in replaced:
             copy = result.node.add()
             copy.CopyFrom(node)
             _clean(copy)
+            _forget_controls(copy, replaced)
         else:
-            result.node.extend(_cut(node.name, specs))
+            result.node.extend(_cut(node.name, cut_nodes[node.name]))
     result.library.function.extend(
         _cleaned_function(function) for function in needed_functions(graph_def, result.node)
     )
@@ -64,6 +72,9 @@ def reachable(
     """Return the names of the nodes that `tensors` need, control edges included.
 
     The inputs of a node named in `stop` are not followed; the node itself is in the result.
+
+    Raises:
+        BrokenModel: a node reads one that is not in `nodes`.
     """
     seen = {node_name(tensor) for tensor in tensors}
     queue = deque(seen)
@@ -73,6 +84,8 @@ def reachable(
             continue
         for reference in nodes[name].input:
             source = node_name(reference)
+            if source not in nodes:
+                raise BrokenModel(f"the node {name} reads {source}, which the graph does not hold")
             if source not in seen:
                 seen.add(source)
                 queue.append(source)
@@ -109,6 +122,34 @@ def all_nodes(graph_def: graph_pb2.GraphDef) -> Iterator[node_def_pb2.NodeDef]:
     yield from graph_def.node
     for function in graph_def.library.function:
         yield from function.node_def
+
+
+def _check_cuts(
+    nodes: dict[str, node_def_pb2.NodeDef],
+    kept: Collection[str],
+    cuts: Collection[str],
+    outputs: Collection[str],
+) -> None:
+    for name in outputs:
+        if name in cuts:
+            raise RequestError(f"--outputs {name}: it is an input too, so nothing is computed")
+    cut_nodes = {node_name(name): name for name in cuts}
+    inside = (nodes[name].input for name in kept if name not in cut_nodes)
+    for reference in map(canonical, (*outputs, *chain.from_iterable(inside))):
+        fed = cut_nodes.get(node_name(reference))
+        if fed and reference not in cuts and not is_control(reference):
+            raise RequestError(
+                f"--inputs {fed}: the outputs need {reference} of the same node as well; "
+                f"name both as inputs"
+            )
+
+
+def _forget_controls(node: node_def_pb2.NodeDef, replaced: Collection[str]) -> None:
+    # What is fed is not run, so there is nothing to wait for.
+    kept = [r for r in node.input if not (is_control(r) and node_name(r) in replaced)]
+    if len(kept) != len(node.input):
+        del node.input[:]
+        node.input.extend(kept)
 
 
 def _clean(node: node_def_pb2.NodeDef) -> None:

@@ -20,7 +20,7 @@ from tensorflow.python.framework import tensor_util
 
 from harness.errors import BrokenModel
 from harness.graph.extract import needed_functions, reachable
-from harness.graph.state import VARIABLE_OPS
+from harness.graph.state import VARIABLE_OPS, what_writes, writes_a_variable
 from harness.tensor_names import canonical, is_control, node_name
 
 Handles = dict[str, int]
@@ -67,18 +67,17 @@ def freeze(
     Raises:
         BrokenModel: an op uses a variable in a way that a constant cannot serve.
     """
-    result = graph_pb2.GraphDef()
-    result.CopyFrom(graph_def)
-    library = _Library({f.signature.name: f for f in result.library.function}, weights)
+    kept = reachable({node.name: node for node in graph_def.node}, outputs)
+    result = graph_pb2.GraphDef(versions=graph_def.versions)
+    result.node.extend(node for node in graph_def.node if node.name in kept)
+    library = _Library({f.signature.name: f for f in graph_def.library.function}, weights)
     _Body(nodes=list(result.node), library=library, add=result.node).freeze({})
-    functions = [*result.library.function, *library.specialised.values()]
-    del result.library.function[:]
-    kept = reachable({node.name: node for node in result.node}, outputs)
-    pruned = graph_pb2.GraphDef(versions=result.versions)
-    pruned.node.extend(node for node in result.node if node.name in kept)
-    result.library.function.extend(functions)
-    pruned.library.function.extend(needed_functions(result, pruned.node))
-    return pruned
+    frozen_library = graph_pb2.GraphDef()
+    frozen_library.library.function.extend(
+        [*graph_def.library.function, *library.specialised.values()]
+    )
+    result.library.function.extend(needed_functions(frozen_library, result.node))
+    return result
 
 
 @dataclass(kw_only=True)
@@ -237,6 +236,8 @@ class _Body:
 
     def _rewrite(self, node: node_def_pb2.NodeDef, found: Handles) -> None:
         handles = [name for name in self._data_inputs(node) if name in found]
+        if writes_a_variable(node):
+            raise BrokenModel(what_writes(node))
         if node.op in VARIABLE_OPS:
             value = self.library.weights[node.name]
             self._become_constant(node, value, node.attr["dtype"].type)
@@ -284,8 +285,9 @@ class _Body:
             tensor_util.make_tensor_proto(np.array(batch_dims, np.int32))
         )
         if self.function is None:
-            # Inside a V1 while loop a constant must belong to the frame of the loop.
-            axis.input.append(f"^{node_name(node.input[1])}")
+            # Inside a V1 while loop a constant must belong to the frame of the loop. So does the
+            # variable; the node of the indices may be an input, which is fed and never run.
+            axis.input.append(f"^{node_name(node.input[0])}")
         _become(
             node,
             "GatherV2",

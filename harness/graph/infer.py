@@ -18,7 +18,7 @@ from harness.graph.dtypes import declared_shape, output_dtypes
 from harness.graph.extract import reachable
 from harness.graph.state import VARIABLE_OPS
 from harness.signature import TensorSpec, format_shape
-from harness.tensor_names import canonical, is_control, node_name, output_index
+from harness.tensor_names import canonical, is_control, node_name
 
 _TRAINING_SCOPE = re.compile(
     r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables|init(_\d+)?|"
@@ -182,16 +182,14 @@ def _spec(
     *,
     option: str,
 ) -> TensorSpec:
-    node = nodes.get(node_name(name))
+    node = nodes.get(name.partition(":")[0])
     if node is None:
         raise RequestError(f"{option} {name}: the graph has no such node{nearest(name, nodes)}")
     dtypes = output_dtypes(node, graph_def)
     if dtypes is None:
         raise RequestError(f"{option} {name}: its op {node.op} is not known to this TensorFlow")
-    try:
-        index = output_index(name)
-    except ValueError:
-        index = len(dtypes)
+    stated = name.partition(":")[2] or "0"
+    index = int(stated) if stated.isdecimal() else len(dtypes)
     if index >= len(dtypes):
         what = f"{len(dtypes)} outputs" if dtypes else "no output: it is run, not read"
         raise RequestError(f"{option} {name}: the node {node.name} ({node.op}) has {what}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tensorflow.core.framework import graph_pb2
 
-from harness.graph.randomness import random_nodes
-from harness.graph.state import input_pipeline, tables, writes
-from harness.tensor_names import node_name
+from harness.graph.extract import all_nodes
+from harness.graph.randomness import RANDOM_OPS, random_nodes
+from harness.graph.state import input_pipeline, tables, what_writes, writes
 from harness.verdict import ModelWarning
 
 
@@ -14,11 +14,7 @@ def obstacle(graph_def: graph_pb2.GraphDef) -> str:
     """Return why no method can freeze the graph; "" where nothing stands in the way."""
     written = writes(graph_def)
     if written:
-        node = written[0]
-        return (
-            f"the output depends on {node.name} ({node.op}), which writes "
-            f"{node_name(node.input[0])}: a model that changes its own state cannot be frozen"
-        )
+        return what_writes(written[0])
     held = tables(graph_def)
     if held:
         return (
@@ -51,12 +47,12 @@ def warnings(
         )
     drawn = random_nodes(graph_def)
     if drawn:
-        ops = {node.op for node in graph_def.node if node.name in set(drawn)}
+        ops = {node.op for node in all_nodes(graph_def) if node.op in RANDOM_OPS}
         found.append(
             ModelWarning(
                 code="random_op",
                 message=(
-                    f"{', '.join(sorted(ops)) or drawn[0]} lies on the path to the output: the "
+                    f"{', '.join(sorted(ops))} lies on the path to the output: the "
                     f"model is random as it stands (dropout left in?); it was compared with "
                     f"its random numbers pinned"
                 ),

@@ -58,6 +58,9 @@ _STREAMS = frozenset({"RandomShuffle", "RandomGamma", "RandomPoisson", "RandomPo
                       "ThreadUnsafeUnigramCandidateSampler", "AllCandidateSampler",
                       "SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2"})  # fmt: skip
 
+# Their `parallel_iterations` may be left out of the GraphDef, and is 10 then.
+_LOOPS = frozenset({"Enter", "RefEnter", "While", "StatelessWhile"})
+
 RANDOM_OPS = frozenset(_COUNTERPARTS) | _STREAMS
 
 
@@ -76,7 +79,7 @@ def pin_randomness(graph_def: graph_pb2.GraphDef) -> None:
     if has_random_streams(graph_def):
         for node in all_nodes(graph_def):
             # Iterations of a loop that overlap would draw from the stream in any order.
-            if "parallel_iterations" in node.attr:
+            if node.op in _LOOPS:
                 node.attr["parallel_iterations"].i = 1
     for node in list(graph_def.node):
         # Inside a V1 while loop a constant must belong to the frame of the loop: tie it to the

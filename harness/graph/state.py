@@ -11,6 +11,7 @@ from tensorflow.python.framework import op_def_registry
 from harness.graph.dtypes import dtype_name, shape_of
 from harness.graph.extract import all_nodes
 from harness.signature import Shape
+from harness.tensor_names import node_name
 
 REF_VARIABLE_OPS = frozenset({"Variable", "VariableV2"})
 VARIABLE_OPS = REF_VARIABLE_OPS | {"VarHandleOp"}
@@ -77,19 +78,29 @@ def input_pipeline(graph_def: graph_pb2.GraphDef) -> list[str]:
 
 def writes(graph_def: graph_pb2.GraphDef) -> list[node_def_pb2.NodeDef]:
     """Return the nodes that change a variable: Assign, AssignAdd, ScatterUpdate, ApplyAdam, …"""
-    return [node for node in all_nodes(graph_def) if _writes(node)]
+    return [node for node in all_nodes(graph_def) if writes_a_variable(node)]
 
 
-def _writes(node: node_def_pb2.NodeDef) -> bool:
+def what_writes(node: node_def_pb2.NodeDef) -> str:
+    """Return the sentence on a node of the path that writes a variable."""
+    return (
+        f"the output depends on {node.name} ({node.op}), which writes "
+        f"{node_name(node.input[0])}: a model that changes its own state cannot be frozen"
+    )
+
+
+def writes_a_variable(node: node_def_pb2.NodeDef) -> bool:
+    """Say whether a node changes a variable; queues, tables and readers do not count."""
     if node.op in _READS_OF_A_RESOURCE or node.op in _PASS_REFERENCES_ON:
         return False
     if node.op.startswith(("Assign", "ResourceApply", "ResourceScatter", "ResourceStridedSliceA",
                            "ResourceCountUpTo")):  # fmt: skip
         return True
     definition = op_def_registry.get(node.op)
-    # An op takes a reference (rather than a value) only in order to write through it.
+    # An op takes a reference (rather than a value) only in order to write through it. A variable's
+    # dtype is an attribute; the handles of the oldest queues and tables are references to strings.
     return (
         definition is not None
-        and any(argument.is_ref for argument in definition.input_arg)
+        and any(argument.is_ref and argument.type_attr for argument in definition.input_arg)
         and node.op != "IsVariableInitialized"
     )

@@ -10,6 +10,7 @@ constant = false         # or: choices = [0.5, 1.0]
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ def read_input_spec(path: Path) -> dict[str, Domain]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise RequestError(f"--input-spec {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise RequestError(f"--input-spec {path}: no TOML: it is not in UTF-8") from error
     return parse_input_spec(text, source=str(path))
 
 
@@ -54,6 +57,8 @@ def parse_input_spec(text: str, *, source: str = "input spec") -> dict[str, Doma
         if key != "inputs":
             raise RequestError(f"{source}: unknown table [{key}]; tables are [inputs.NAME]")
     tables = data.get("inputs", {})
+    if not isinstance(tables, Mapping):
+        raise RequestError(f"{source}: inputs is {tables!r}, and should be tables [inputs.NAME]")
     return {canonical(name): _domain(name, table, source) for name, table in tables.items()}
 
 
@@ -70,18 +75,27 @@ def _domain(name: str, table: Any, source: str) -> Domain:
         raise RequestError(f"{where}: shape = {shape!r} should be a list of sizes, -1 for any")
     bounds = table.get("range")
     if bounds is not None and not (
-        _is_list_of(bounds, (int, float)) and len(bounds) == 2 and bounds[0] <= bounds[1]
+        _is_list_of(bounds, (int, float))
+        and len(bounds) == 2
+        and 0 <= bounds[1] - bounds[0] < math.inf
     ):
         raise RequestError(f"{where}: range = {bounds!r} should be [low, high], both inclusive")
     choices = table.get("choices", [])
-    if "choices" in table and (not isinstance(choices, list) or not choices):
+    if "choices" in table and not (isinstance(choices, list) and choices and _are_values(choices)):
         raise RequestError(f"{where}: choices = {choices!r} should be a list of values")
+    constant = table.get("constant")
+    if constant is not None and not _are_values([constant]):
+        raise RequestError(f"{where}: constant = {constant!r} should be one value")
     return Domain(
         shape=None if shape is None else tuple(None if size < 0 else size for size in shape),
         bounds=None if bounds is None else (bounds[0], bounds[1]),
         choices=tuple(choices),
-        constant=table.get("constant"),
+        constant=constant,
     )
+
+
+def _are_values(items: list[Any]) -> bool:
+    return all(isinstance(item, (bool, int, float, str)) for item in items)
 
 
 def _is_list_of(value: Any, kinds: type | tuple[type, ...]) -> bool:

@@ -7,14 +7,16 @@ own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import hypothesis.strategies as st
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from harness.domain import Domain
+from harness.domain import Domain, Value
 from harness.errors import RequestError, nearest
 from harness.inputs.dtypes import numpy_dtype
 from harness.inputs.values import DISTRIBUTIONS, SCALES, Recipe, fill
@@ -33,13 +35,16 @@ def from_signature(
     """Return a strategy of feeds by tensor name, for every input of `signature`.
 
     Raises:
-        RequestError: a domain names no input or contradicts its shape; a dtype cannot be fed.
+        RequestError: a domain names no input or contradicts its shape or dtype; a dtype cannot
+            be fed.
     """
     domains = dict(domains or {})
     for name in domains:
         if name not in signature.input_names:
             hint = nearest(name, signature.input_names)
             raise RequestError(f"input spec {name}: the model has no such input{hint}")
+    for spec in signature.inputs:
+        _check_values(spec, domains.get(spec.name, Domain()))
     inputs = [
         (
             spec.name,
@@ -109,6 +114,26 @@ def _narrowed(spec: TensorSpec, domain: Domain) -> Shape | None:
         known if stated is None else stated
         for known, stated in zip(spec.shape, domain.shape, strict=True)
     )
+
+
+def _check_values(spec: TensorSpec, domain: Domain) -> None:
+    dtype = numpy_dtype(spec.dtype)
+    stated = (*(domain.bounds or ()), *domain.choices, domain.constant)
+    for value in stated:
+        if value is not None and not _is_value_of(dtype, value):
+            raise RequestError(f"input spec {spec.name}: {value!r} is no value of {spec.dtype}")
+
+
+def _is_value_of(dtype: np.dtype[Any], value: Value) -> bool:
+    if dtype.kind == "O" or isinstance(value, str):
+        return dtype.kind == "O" and isinstance(value, str)
+    if dtype.kind == "b":
+        return value in {0, 1}
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return limits.min <= value <= limits.max and value == int(value)
+    largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
+    return not largest < abs(value) < math.inf  # infinities and NaN are values
 
 
 def _draw_shape(draw: st.DrawFn, shape: Shape | None, batch: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ distinct values in 24,576); a fault that needs a picture with contrast is never 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,11 @@ _WORDS = (b"", b"a", b"0", b"1.5", b"-7", b"freeze", b"two words", "naïve".enco
 
 def fill(shape: Shape, dtype: np.dtype[Any], *, recipe: Recipe, domain: Domain) -> Array:
     """Return an array of `shape` and `dtype` by `recipe`, with every value in `domain`."""
+    # Of shape () numpy's functions give scalars.
+    return np.asarray(_filled(shape, dtype, recipe, domain), dtype=dtype)
+
+
+def _filled(shape: Shape, dtype: np.dtype[Any], recipe: Recipe, domain: Domain) -> Array:
     rng = np.random.default_rng(recipe.seed)
     choices: tuple[Any, ...] = domain.choices if domain.constant is None else (domain.constant,)
     if not choices and dtype.kind == "O":
@@ -93,12 +99,14 @@ def _between(
     rng: np.random.Generator,
 ) -> Array:
     low, high = bounds
+    if dtype.kind in "biu":
+        low, high = math.ceil(low), math.floor(high)
     if recipe.distribution == "zeros":
         return np.full(shape, low).astype(dtype)
     if recipe.distribution == "ones":
         return np.full(shape, high).astype(dtype)
-    if dtype.kind in "iu":
-        return rng.integers(int(low), int(high), shape, dtype=dtype, endpoint=True)
+    if dtype.kind in "biu":
+        return np.asarray(rng.integers(int(low), int(high), shape, dtype=dtype, endpoint=True))
     return np.clip(rng.uniform(low, high, shape), low, high).astype(dtype)
 
 

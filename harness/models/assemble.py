@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-from harness.graph.extract import extract, reachable
+from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs, specs_of
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import Variable, as_variable, variable_nodes
@@ -44,15 +44,19 @@ def assemble(
     """Return the model between the named (or inferred) inputs and outputs of `graph_def`.
 
     Raises:
-        RequestError: a name is no tensor of the graph, or the outputs cannot be told.
+        RequestError: a name is no tensor of the graph, the outputs cannot be told, or need a
+            placeholder that is not among the inputs.
+        BrokenModel: the graph lacks a node that another reads.
     """
     output_names = tuple(named.outputs) or infer_outputs(graph_def)
     outputs = specs_of(graph_def, output_names, option="--outputs")
     input_names = tuple(named.inputs) or infer_inputs(graph_def, [spec.name for spec in outputs])
-    inputs = specs_of(graph_def, input_names, option="--inputs")
+    # "x" and "x:0" are one tensor, and a session lets it be fed once.
+    inputs = tuple(dict.fromkeys(specs_of(graph_def, input_names, option="--inputs")))
     if named.stated is not None:
         inputs = tuple(_stated(spec, named.stated) for spec in inputs)
     sub_graph = _extract_with_reads(graph_def, inputs, [spec.name for spec in outputs])
+    _check_fed(sub_graph, graph_def, inputs)
     signature = Signature(inputs=inputs, outputs=_with_static_shapes(outputs, sub_graph))
     return Model(
         path=path,
@@ -93,6 +97,19 @@ def _extract_with_reads(
         if nodes[name].op == "VarHandleOp" and name + _READ_SUFFIX in nodes
     ]
     return extract(graph_def, inputs=inputs, outputs=[*outputs, *reads])
+
+
+def _check_fed(
+    sub_graph: graph_pb2.GraphDef, graph_def: graph_pb2.GraphDef, inputs: tuple[TensorSpec, ...]
+) -> None:
+    placeholders = {node.name for node in graph_def.node if node.op in PLACEHOLDER_OPS}
+    unfed = placeholders.intersection(node.name for node in sub_graph.node)
+    unfed -= {node_name(spec.name) for spec in inputs}
+    if unfed:
+        raise RequestError(
+            f"--inputs {','.join(spec.name for spec in inputs)}: the outputs also need "
+            f"{', '.join(sorted(unfed))}, a placeholder that nothing feeds"
+        )
 
 
 def _stated(spec: TensorSpec, stated: Mapping[str, TensorSpec]) -> TensorSpec:

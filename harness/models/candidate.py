@@ -38,19 +38,16 @@ def open_candidate(
     outputs = [names.get(name, name) for name in signature.output_names]
     if location.kind == "checkpoint":
         raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
-    if location.kind == "saved_model":
-        try:
-            return open_saved_model(location.path, inputs=inputs, outputs=outputs)
-        except RequestError as error:
-            raise BrokenModel(f"{path.name}: {error}") from error
-    graph_def = read_graph_def(location.path)
-    _check_tensors(graph_def, inputs, outputs, path)
-    _check_input_dtypes(graph_def, signature, inputs, path)
     try:
-        model = open_frozen(location.path, inputs=inputs, outputs=outputs)
+        if location.kind == "saved_model":
+            model = open_saved_model(location.path, inputs=inputs, outputs=outputs)
+        else:
+            _check_tensors(read_graph_def(location.path), inputs, outputs, path)
+            model = open_frozen(location.path, inputs=inputs, outputs=outputs)
+            _check_frozen(model, path)
     except RequestError as error:
         raise BrokenModel(f"{path.name}: {error}") from error
-    _check_frozen(model, path)
+    _check_input_dtypes(model, signature, path)
     return model
 
 
@@ -90,16 +87,12 @@ def _check_tensors(
                 )
 
 
-def _check_input_dtypes(
-    graph_def: graph_pb2.GraphDef, signature: Signature, inputs: list[str], path: Path
-) -> None:
-    nodes = {node.name: node for node in graph_def.node}
-    for spec, tensor in zip(signature.inputs, inputs, strict=True):
-        dtypes = output_dtypes(nodes[node_name(tensor)], graph_def)
-        found = dtypes[output_index(tensor)] if dtypes else spec.dtype
-        if found != spec.dtype:
+def _check_input_dtypes(model: Model, signature: Signature, path: Path) -> None:
+    for expected, found in zip(signature.inputs, model.signature.inputs, strict=True):
+        if found.dtype != expected.dtype:
             raise BrokenModel(
-                f"{path.name} takes {tensor} as {found}, but the reference takes {spec.dtype}"
+                f"{path.name} takes {found.name} as {found.dtype}, but the reference takes "
+                f"{expected.dtype}"
             )
 
 

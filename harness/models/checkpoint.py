@@ -91,7 +91,7 @@ def _known(
 
 def _averaged(model: Model, saved: dict[str, list[int]]) -> Model:
     averages = tuple(_average(variable, saved) for variable in model.variables)
-    if averages == model.variables:
+    if not any(variable.key == variable.name + AVERAGE_SUFFIX for variable in averages):
         raise RequestError(
             f"--moving-averages: the checkpoint {model.path} holds no tensor "
             f"NAME{AVERAGE_SUFFIX} of a variable on the path"

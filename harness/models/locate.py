@@ -90,12 +90,12 @@ def _in_folder(folder: Path) -> Location:
             prefix = folder / PureWindowsPath(stated["path"]).name
             if is_checkpoint(prefix):
                 return Location(path=prefix, kind="checkpoint")
-    prefixes = sorted(
-        (index.with_suffix("") for index in folder.glob("*.index")),
-        key=lambda prefix: prefix.with_name(f"{prefix.name}.index").stat().st_mtime,
-    )
-    if prefixes:
-        return Location(path=prefixes[-1], kind="checkpoint")
+    # A V1 checkpoint has no .index, and one without its .meta can be used with another's.
+    files = [*folder.glob("*.index"), *folder.glob("*.meta")]
+    found = [file for file in files if is_checkpoint(file.with_suffix(""))]
+    if found:
+        latest = max(found, key=lambda file: file.stat().st_mtime)
+        return Location(path=latest.with_suffix(""), kind="checkpoint")
     raise RequestError(f"--checkpoint {folder}: the folder holds no checkpoint and no SavedModel")
 
 

@@ -62,12 +62,14 @@ class CheckpointWeights(Mapping[str, npt.NDArray[Any]]):
         """
         variable = self._variables[name]
         try:
-            value = np.asarray(self.reader.get_tensor(variable.key))
+            value = self.reader.get_tensor(variable.key)
         except Exception as error:  # the reader raises errors.OpError and bare RuntimeError
             raise BrokenModel(
                 f"the value of variable {name} cannot be read from {self._prefix}: {error}"
             ) from error
-        return slice_of(value, variable.slice_spec)
+        # numpy's own type for bytes drops zero bytes at the end of a scalar string.
+        array = np.asarray(value, dtype=object if isinstance(value, bytes) else None)
+        return slice_of(array, variable.slice_spec)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the variables' node names."""

@@ -115,7 +115,7 @@ def _table(candidates: Iterable[CandidateReport]) -> Table:
     for candidate in candidates:
         nodes, size = candidate.known("nodes"), candidate.known("bytes")
         table.add_row(
-            f"  {candidate.name}",
+            Text(f"  {candidate.name}"),  # in plain text rich takes brackets for markup
             *(_status(candidate, stage) for stage in _STAGES),
             Text(str(candidate.verdict), style=_STYLES[candidate.verdict]),
             "" if nodes is None else f"{nodes:,}",

@@ -93,5 +93,5 @@ class _Shrinking:
             self.simplest = feeds
             raise
         self._done += 1
-        if self._progress is not None:
+        if self._progress is not None and self._stop_at is None:
             self._progress(self._done)

@@ -1,0 +1,86 @@
+"""A command that names nothing ends in a line or two and exit code 4."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Verify = Callable[..., pytest.RunResult]
+
+
+def error_of(result: pytest.RunResult) -> str:
+    """The message of a usage error, which must be short and no traceback."""
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    lines = [line for line in result.errlines if line.strip()]
+    assert len(lines) <= 2, lines
+    assert lines[0].startswith("ERROR: ")
+    return lines[0].removeprefix("ERROR: ")
+
+
+def test_a_path_that_does_not_exist_gives_the_nearest(verify: Verify, regression: Path) -> None:
+    message = error_of(verify(checkpoint=regression.with_name("model.ckpt-6")))
+
+    assert "no such checkpoint" in message
+    assert "nearest: model.ckpt-60" in message
+
+
+def test_a_checkpoint_without_its_data_file(
+    verify: Verify, regression: Path, tmp_path: Path
+) -> None:
+    for suffix in (".meta", ".index"):
+        shutil.copy(f"{regression}{suffix}", tmp_path)
+
+    message = error_of(verify(checkpoint=tmp_path / regression.name))
+
+    assert f"{regression.name}.data-00000-of-00001 is missing" in message
+
+
+def test_a_checkpoint_without_its_graph(verify: Verify, regression: Path, tmp_path: Path) -> None:
+    for file in regression.parent.glob(f"{regression.name}.[id]*"):
+        shutil.copy(file, tmp_path)
+
+    assert "--meta-graph" in error_of(verify(checkpoint=tmp_path / regression.name))
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--outputs=predictoin", "nearest: prediction"),
+        ("--outputs=prediction:4", "has 1 output"),
+        ("--inputs=inpust", "nearest: inputs"),
+        ("--export-methods=freezegraph", "nearest: freeze_graph"),
+        ("--tolerance=1e-3", "close:RTOL"),
+        ("--tolerance=close:-1", "close:RTOL"),
+        ("--max-examples=none", "a number from 1"),
+        ("--max-examples=0", "a number from 1"),
+        ("--fail-on=warnings", "suspicious"),
+        ("--frozen=nothing.pb", "no such file"),
+        ("--input-spec=nothing.toml", "nothing.toml"),
+    ],
+)
+def test_a_value_that_means_nothing(verify: Verify, argument: str, words: str) -> None:
+    assert words in error_of(verify(argument))
+
+
+def test_an_input_spec_of_another_input(verify: Verify, tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text("[inputs.input]\nrange = [0, 1]\n")
+
+    assert "nearest: inputs" in error_of(verify(f"--input-spec={path}"))
+
+
+def test_frozen_without_a_reference(pytester: pytest.Pytester) -> None:
+    message = error_of(pytester.runpytest_inprocess("--frozen=some.pb"))
+
+    assert "--checkpoint" in message
+
+
+def test_nothing_to_compare(verify: Verify) -> None:
+    assert "--frozen" in error_of(verify(methods="none"))
+
+
+def test_a_suffix_of_the_first_output_is_accepted(verify: Verify) -> None:
+    verify("--inputs=inputs:0", "--outputs=prediction:0").assert_outcomes(passed=7)
