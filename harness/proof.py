@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.criteria import Array, Criterion, Exact
+from harness.criteria import Array, Criterion, Exact, compare
 from harness.errors import BrokenModel, FreezeproofError, RequestError, Unsupported
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
-from harness.graph.lint import obstacle, warnings
+from harness.graph.lint import obstacle, random_warning, warnings
+from harness.graph.randomness import OTHER_SEED, random_ops
 from harness.memo import Memo, Run
 from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.model import Model
@@ -45,6 +46,7 @@ class Proof:
         self._runners: dict[tuple[str, Mode], Runner] = {}
         self._memos: dict[tuple[str, Mode], Memo] = {}
         self._results: dict[tuple[Stage, str | None], StageResult] = {}
+        self._is_random = False
 
     @property
     def model(self) -> Model:
@@ -83,9 +85,7 @@ class Proof:
                 Stage.RESTORE,
                 nodes=len(model.graph_def.node),
                 warnings=warnings(
-                    model.graph_def,
-                    variables=len(model.variables),
-                    saved_tensors=model.saved_tensors,
+                    variables=len(model.variables), saved_tensors=model.saved_tensors
                 ),
             )
 
@@ -184,9 +184,12 @@ class Proof:
             run = self._candidate_run(candidate, mode)
 
             def check(feeds: Feeds) -> None:
-                tally.add(
-                    compare_on(feeds, reference=reference, candidate=run, criterion=criterion)
+                agreement = compare_on(
+                    feeds, reference=reference, candidate=run, criterion=criterion
                 )
+                tally.add(agreement)
+                if mode is Mode.STRICT and agreement.outputs is not None:
+                    self._look_for_randomness(feeds, agreement.outputs)
 
             try:
                 for_all(self.model.signature, check)
@@ -209,10 +212,29 @@ class Proof:
                 examples=tally.examples,
                 rejected=tally.rejected,
                 measured=tally.measured,
-                warnings=tally.warnings(),
+                warnings=(*tally.warnings(), *self._random_warnings()),
             )
 
         return self._stage(stage, candidate.name, action, needs=lambda: self.reload(candidate))
+
+    def _look_for_randomness(self, feeds: Feeds, expected: Mapping[str, Array]) -> None:
+        """Run the reference with other random numbers, until an output is seen to change.
+
+        A random op on the path need not reach the output: dropout that keeps everything does not.
+        """
+        if self._is_random or not random_ops(self.model.graph_def):
+            return
+        reseeded = Runner(self.model, mode=Mode.STRICT, random_seed=OTHER_SEED)
+        key = ("reseeded", Mode.STRICT)
+        memo = self._memos.setdefault(key, Memo(self._runners.setdefault(key, reseeded)))
+        outputs = memo(feeds)
+        self._is_random = any(
+            compare(value, outputs[name], criterion=Exact()) is not None
+            for name, value in expected.items()
+        )
+
+    def _random_warnings(self) -> tuple[ModelWarning, ...]:
+        return (random_warning(self.model.graph_def),) if self._is_random else ()
 
     def _candidate_run(self, candidate: Candidate, mode: Mode) -> Run:
         model = self._candidates[candidate.name]

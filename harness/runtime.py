@@ -19,7 +19,7 @@ from tensorflow.core.framework import graph_pb2
 from harness.criteria import Array
 from harness.errors import BrokenModel, Rejected
 from harness.graph.extract import all_nodes
-from harness.graph.randomness import has_random_streams, pin_randomness
+from harness.graph.randomness import SEED, has_random_streams, pin_randomness
 from harness.models.model import Model
 from harness.tensor_names import session_name
 
@@ -44,11 +44,11 @@ class Runner:
     gets a new one for each call, since a stream cannot be rewound.
     """
 
-    def __init__(self, model: Model, *, mode: Mode) -> None:
-        """Keep the model; nothing is opened yet."""
+    def __init__(self, model: Model, *, mode: Mode, random_seed: tuple[int, int] = SEED) -> None:
+        """Keep the model; nothing is opened yet. Its random ops are pinned by `random_seed`."""
         self._model = model
         self._mode = mode
-        self._graph_def = _prepared(model.graph_def, mode)
+        self._graph_def = _prepared(model.graph_def, mode, random_seed)
         self._fresh_each_time = has_random_streams(self._graph_def)
         self._session: Any = None
         self._callable: Any = None
@@ -138,10 +138,12 @@ def first_line(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _prepared(graph_def: graph_pb2.GraphDef, mode: Mode) -> graph_pb2.GraphDef:
+def _prepared(
+    graph_def: graph_pb2.GraphDef, mode: Mode, random_seed: tuple[int, int]
+) -> graph_pb2.GraphDef:
     copy = graph_pb2.GraphDef()
     copy.CopyFrom(graph_def)
-    pin_randomness(copy)
+    pin_randomness(copy, seed=random_seed)
     if mode is Mode.STRICT:
         # A call node of a TF2 SavedModel carries a session configuration of its own, under which
         # the function's body is optimised although the session's optimisers are off.

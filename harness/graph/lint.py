@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tensorflow.core.framework import graph_pb2
 
-from harness.graph.extract import all_nodes
-from harness.graph.randomness import RANDOM_OPS, random_nodes
+from harness.graph.randomness import random_nodes, random_ops
 from harness.graph.state import input_pipeline, tables, what_writes, writes
 from harness.verdict import ModelWarning
 
@@ -30,33 +29,21 @@ def obstacle(graph_def: graph_pb2.GraphDef) -> str:
     return ""
 
 
-def warnings(
-    graph_def: graph_pb2.GraphDef, *, variables: int, saved_tensors: int
-) -> tuple[ModelWarning, ...]:
-    """Return what is suspicious about a model that may agree with its frozen graph all the same."""
-    found = []
-    if saved_tensors and not variables:
-        found.append(
-            ModelWarning(
-                code="no_weight",
-                message=(
-                    "no variable of the checkpoint reaches the output: the frozen graph holds "
-                    "no weight"
-                ),
-            )
-        )
-    drawn = random_nodes(graph_def)
-    if drawn:
-        ops = {node.op for node in all_nodes(graph_def) if node.op in RANDOM_OPS}
-        found.append(
-            ModelWarning(
-                code="random_op",
-                message=(
-                    f"{', '.join(sorted(ops))} lies on the path to the output: the "
-                    f"model is random as it stands (dropout left in?); it was compared with "
-                    f"its random numbers pinned"
-                ),
-                nodes=tuple(drawn),
-            )
-        )
-    return tuple(found)
+def warnings(*, variables: int, saved_tensors: int) -> tuple[ModelWarning, ...]:
+    """Return what is suspicious about a model whose checkpoint holds `saved_tensors` tensors."""
+    if variables or not saved_tensors:
+        return ()
+    message = "no variable of the checkpoint reaches the output: the frozen graph holds no weight"
+    return (ModelWarning(code="no_weight", message=message),)
+
+
+def random_warning(graph_def: graph_pb2.GraphDef) -> ModelWarning:
+    """Return the warning about a graph whose outputs change with its random numbers."""
+    return ModelWarning(
+        code="random_op",
+        message=(
+            f"{', '.join(random_ops(graph_def))} lies on the path to the output, which changes "
+            f"with its numbers (dropout left in?); it was compared with the numbers pinned"
+        ),
+        nodes=tuple(random_nodes(graph_def)),
+    )

@@ -19,7 +19,9 @@ from tensorflow.python.framework import tensor_util
 from harness.graph.extract import all_nodes
 from harness.tensor_names import node_name
 
-_SEED = (20_170_203, 7)
+SEED = (20_170_203, 7)
+OTHER_SEED = (19_991_231, 11)
+"""Numbers that have nothing to do with those of `SEED`: to see whether outputs depend on them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,12 @@ def has_random_streams(graph_def: graph_pb2.GraphDef) -> bool:
     return any(node.op in _STREAMS for node in all_nodes(graph_def))
 
 
-def pin_randomness(graph_def: graph_pb2.GraphDef) -> None:
+def random_ops(graph_def: graph_pb2.GraphDef) -> list[str]:
+    """Return the random ops of the graph and its functions by type, each once."""
+    return sorted({node.op for node in all_nodes(graph_def) if node.op in RANDOM_OPS})
+
+
+def pin_randomness(graph_def: graph_pb2.GraphDef, *, seed: tuple[int, int] = SEED) -> None:
     """Make every random op of `graph_def` (changed in place) give the same numbers in every run."""
     if has_random_streams(graph_def):
         for node in all_nodes(graph_def):
@@ -84,33 +91,34 @@ def pin_randomness(graph_def: graph_pb2.GraphDef) -> None:
     for node in list(graph_def.node):
         # Inside a V1 while loop a constant must belong to the frame of the loop: tie it to the
         # op's own shape. A function body has no such frames, and its arguments no control edges.
-        _pin(node, add=graph_def.node.add, seed_output="", frame=f"^{node_name(node.input[0])}"
-             if node.input else "")  # fmt: skip
+        frame = f"^{node_name(node.input[0])}" if node.input else ""
+        _pin(node, seed, add=graph_def.node.add, seed_output="", frame=frame)
     for function in graph_def.library.function:
         for node in list(function.node_def):
-            _pin(node, add=function.node_def.add, seed_output=":output:0", frame="")
+            _pin(node, seed, add=function.node_def.add, seed_output=":output:0", frame="")
 
 
 def _pin(
     node: node_def_pb2.NodeDef,
+    seed: tuple[int, int],
     *,
     add: Callable[[], node_def_pb2.NodeDef],
     seed_output: str,
     frame: str,
 ) -> None:
     if node.op in _STREAMS:
-        node.attr["seed"].i, node.attr["seed2"].i = _SEED
+        node.attr["seed"].i, node.attr["seed2"].i = seed
     counterpart = _COUNTERPARTS.get(node.op)
     if counterpart is None:
         return
-    seed = add()
-    seed.name, seed.op = f"{node.name}/pinned_seed", "Const"
-    seed.attr["dtype"].type = types_pb2.DT_INT64
-    value = tensor_util.make_tensor_proto(np.array(_SEED, dtype=np.int64))
-    seed.attr["value"].tensor.CopyFrom(value)
+    constant = add()
+    constant.name, constant.op = f"{node.name}/pinned_seed", "Const"
+    constant.attr["dtype"].type = types_pb2.DT_INT64
+    value = tensor_util.make_tensor_proto(np.array(seed, dtype=np.int64))
+    constant.attr["value"].tensor.CopyFrom(value)
     if frame:
-        seed.input.append(frame)
-    _replace(node, counterpart, f"{seed.name}{seed_output}")
+        constant.input.append(frame)
+    _replace(node, counterpart, f"{constant.name}{seed_output}")
 
 
 def _replace(node: node_def_pb2.NodeDef, counterpart: _Stateless, seed: str) -> None:

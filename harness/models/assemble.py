@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
+from harness.errors import RequestError
 from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs, specs_of
 from harness.graph.restoring import CheckpointEntry

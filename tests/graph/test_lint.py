@@ -1,0 +1,94 @@
+"""What is said of a graph by looking at it: obstacles and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
+
+from harness.graph.lint import obstacle, random_warning, warnings
+
+
+def graph_of(build: Callable[[], object]) -> GraphDef:
+    with tf.Graph().as_default() as graph:
+        build()
+        return graph.as_graph_def()
+
+
+def counter(*, resource: bool) -> None:
+    w = tf.compat.v1.get_variable("steps", initializer=0.0, use_resource=resource)
+    tf.compat.v1.assign_add(w, 1.0)
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_a_write_on_the_path_is_an_obstacle_named_with_its_variable(resource: bool) -> None:
+    reason = obstacle(graph_of(lambda: counter(resource=resource)))
+    assert "writes steps" in reason
+    assert "(Assign" in reason
+
+
+def test_a_lookup_table_is_an_obstacle() -> None:
+    def build() -> None:
+        initializer = tf.lookup.KeyValueTensorInitializer(["a"], [1])
+        tf.lookup.StaticHashTable(initializer, -1, name="words")
+
+    assert "words" in obstacle(graph_of(build))
+
+
+def oldest_queue() -> None:
+    handle = tf.raw_ops.FIFOQueue(component_types=[tf.float32])
+    tf.raw_ops.QueueDequeue(handle=handle, component_types=[tf.float32], name="batch")
+
+
+def queue() -> None:
+    tf.queue.FIFOQueue(3, [tf.float32]).dequeue(name="batch")
+
+
+@pytest.mark.parametrize("build", [queue, oldest_queue])
+def test_an_input_pipeline_is_an_obstacle_with_a_remedy(build: Callable[[], object]) -> None:
+    reason = obstacle(graph_of(build))
+    assert "batch" in reason
+    assert "--inputs NAME" in reason
+
+
+def test_nothing_stands_in_the_way_of_variables_that_are_only_read() -> None:
+    graph_def = GraphDef()
+    graph_def.node.add(name="w", op="VarHandleOp")
+    graph_def.node.add(name="y", op="ReadVariableOp", input=["w"])
+    assert not obstacle(graph_def)
+
+
+def test_a_checkpoint_of_which_no_weight_reaches_the_output_is_suspicious() -> None:
+    (warning,) = warnings(variables=0, saved_tensors=5)
+    assert warning.code == "no_weight"
+    assert "no variable of the checkpoint reaches the output" in warning.message
+
+
+def test_a_graph_with_weights_or_without_a_checkpoint_is_not() -> None:
+    assert not warnings(variables=1, saved_tensors=5)
+    assert not warnings(variables=0, saved_tensors=0)
+
+
+def test_a_random_op_is_named_by_op_and_node() -> None:
+    warning = random_warning(graph_of(lambda: tf.nn.dropout(tf.ones((4,)), rate=0.5, name="drop")))
+    assert warning.code == "random_op"
+    assert "RandomUniform" in warning.message
+    assert "dropout" in warning.message
+    assert warning.nodes[0].startswith("drop")
+
+
+def test_a_random_op_in_a_function_is_named_too() -> None:
+    def build() -> None:
+        @tf.function(autograph=False)
+        def function() -> tf.Tensor:
+            return tf.random.normal((), name="noise")
+
+        # A node outside the function, of the same name as the random one inside.
+        tf.add(function(), 1.0, name="noise/RandomStandardNormal")
+
+    warning = random_warning(graph_of(build))
+    assert "RandomStandardNormal" in warning.message
+    assert "Add" not in warning.message
+    assert warning.nodes == ("noise/RandomStandardNormal",)

@@ -1,0 +1,98 @@
+"""Weights: read when they are asked for, one at a time, and in slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fixtures.training import fresh_session, save_initialised
+from harness.errors import BrokenModel
+from harness.models.model import Model, slice_of
+from harness.models.opening import open_model
+from harness.subject import Request
+
+WHOLE = np.arange(40).reshape(10, 4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("", WHOLE),
+        ("10 4 -:-", WHOLE),
+        ("10 4 0,10:0,4", WHOLE),
+        ("10 4 0,5:0,4", WHOLE[:5]),
+        ("10 4 5,5:-", WHOLE[5:]),
+        ("10 4 -:1,2", WHOLE[:, 1:3]),
+        ("10 4 3,0:-", WHOLE[3:3]),
+    ],
+)
+def test_a_slice_is_start_and_length_by_dimension(
+    spec: str, expected: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+) -> None:
+    np.testing.assert_array_equal(slice_of(WHOLE, spec), expected)
+
+
+def test_a_scalar_is_its_own_slice() -> None:
+    assert slice_of(np.array(3), "") == 3
+
+
+@pytest.fixture(scope="module")
+def model(built: Callable[[str], Path]) -> Model:
+    return open_model(Request(path=built("softmax_regression-resource"), outputs=("prediction",)))
+
+
+def test_weights_are_those_of_the_checkpoint_by_node_name(model: Model) -> None:
+    saved = tf.train.load_checkpoint(model.checkpoint_prefix)
+    assert set(model.weights) == {"layer/kernel", "layer/bias"}
+    assert len(model.weights) == 2
+    for name, value in model.weights.items():
+        np.testing.assert_array_equal(value, saved.get_tensor(name))
+        assert value.dtype == np.float32
+
+
+def test_nothing_is_read_before_it_is_asked_for(model: Model) -> None:
+    gone = replace(model, checkpoint_prefix="/no/such/checkpoint")
+    weights = gone.weights
+    assert "layer/bias" in set(weights)
+    with pytest.raises(BrokenModel, match="layer/bias"):
+        weights["layer/bias"]
+
+
+def test_a_name_of_no_variable_is_a_key_error(model: Model) -> None:
+    with pytest.raises(KeyError):
+        model.weights["layer/unknown"]
+
+
+def test_a_value_that_the_checkpoint_lacks_is_named_with_its_variable(model: Model) -> None:
+    renamed = replace(model, variables=(replace(model.variables[0], key="elsewhere"),))
+    name = model.variables[0].name
+    with pytest.raises(BrokenModel, match=rf"variable {name} cannot be read .*elsewhere"):
+        renamed.weights[name]
+
+
+@pytest.mark.parametrize("kind", ["ref", "resource"])
+def test_parts_of_a_partitioned_variable_are_read_as_slices(
+    kind: str, built: Callable[[str], Path]
+) -> None:
+    model = open_model(Request(path=built(f"partitioned-{kind}"), outputs=("outputs",)))
+    saved = tf.train.load_checkpoint(model.checkpoint_prefix).get_tensor("kernel")
+    parts = [model.weights[f"kernel/part_{index}"] for index in range(3)]
+    assert {part.shape for part in parts} == {(4, 2)}
+    np.testing.assert_array_equal(np.concatenate(parts), saved)
+
+
+@pytest.mark.parametrize("value", [b"ends in zeros\0\0", [b"a\0", b""]])
+def test_strings_keep_every_byte(value: bytes | list[bytes], tmp_path: Path) -> None:
+    with fresh_session() as session:
+        x = tf.compat.v1.placeholder(tf.string, (), name="x")
+        w = tf.compat.v1.get_variable("w", initializer=tf.constant(value), use_resource=True)
+        tf.strings.join([x, w], name="y")
+        prefix = save_initialised(session, tmp_path)
+    (read,) = open_model(Request(path=prefix, outputs=("y",))).weights.values()
+    assert read.dtype == object
+    assert read.tolist() == value

@@ -1,0 +1,230 @@
+"""Real models come out as their `cases.toml` says, by `pytest --checkpoint`."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.verdict import ModelReport, Report, Stage, Status, Verdict
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CASES = Path(os.environ.get("FREEZEPROOF_CASES", Path(__file__).parents[3] / "shared" / "cases"))
+IS_REQUIRED = "FREEZEPROOF_REQUIRE_CASES" in os.environ
+"""Set where a skip would mean that nothing was tested: the models must be there then."""
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(
+        not (CASES / "cases.toml").is_file() and not IS_REQUIRED,
+        reason=f"there are no real models in {CASES} (set FREEZEPROOF_CASES to their folder)",
+    ),
+]
+
+# What a user has to state of inputs that accept only some values.
+INPUT_SPECS = {
+    "CTC speech": """
+        [inputs.Placeholder]
+        shape = [1, 64, 48, 1]
+        [inputs.Placeholder_4]
+        shape = [1]
+        range = [1, 48]
+    """,
+    "GRU with dropout baked in": """
+        [inputs.X]
+        shape = [-1, 28, 28]
+        [inputs.keep_prob]
+        shape = []
+        range = [0.1, 1.0]
+    """,
+}
+
+# What the message or a warning must name, where the case states a culprit in prose.
+CULPRITS = {
+    "variable off the output path": r"no variable of the checkpoint reaches the output",
+    "cifar SavedModel against the .pb cut before the bias": r"holds no node add_1",
+    "counter": r"AssignAdd.*writes counter",
+    "V1 checkpoint with legacy Variable ops": r"Variable, Variable_1 left as variable",
+    "conditional GAN with the stale .meta of a crashed run": r"\[100, 128\].*\[110, 128\]",
+    "transform graph with vocabularies": r"lookup tables",
+    "degenerate logistic regression": r"one and the same value",
+    "sentiment model without its data shard": r"variables\.data-00000-of-00001 is missing",
+    "GRU with dropout baked in": r"RandomUniform lies on the path",
+}
+
+# Cases that need what the harness cannot do yet.
+NOT_YET = {
+    "graph convolution with sparse feeds": "indices, values and shape must be drawn together",
+}
+
+# Where the harness finds the fault: cases.toml says `weights`, a stage that it does not have yet.
+STAGES = {
+    "V1 checkpoint with legacy Variable ops": "reload",
+    "mobilenet, float against 8-bit weights": "outputs",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A table of cases.toml."""
+
+    name: str
+    reference: str
+    verdict: str
+    candidates: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    named: bool = False
+    stage: str | None = None
+    meta_graph: str | None = None
+    tags: tuple[str, ...] = ()
+    max_examples: int = 20
+
+
+def read_cases() -> list[Case]:
+    path = CASES / "cases.toml"
+    if not path.is_file():
+        return []
+    fields = Case.__dataclass_fields__
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))["case"]
+    cases = [
+        Case(**{
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in table.items()
+            if key in fields
+        })
+        for table in tables
+    ]  # fmt: skip
+    return [*cases, *alike()]
+
+
+def alike() -> list[Case]:
+    """The two networks that the note of the P-Net case calls alike."""
+    return [
+        Case(
+            name=f"MTCNN {name}",
+            reference=f"aittsmd-mtcnn/{folder}",
+            inputs=("input_image",),
+            outputs=("cls_fc/Softmax", "bbox_fc/BiasAdd", "landmark_fc/BiasAdd"),
+            named=True,
+            verdict="equivalent",
+            max_examples=5,  # a batch of hundreds of pictures is baked into the graph
+        )
+        for name, folder in (
+            ("R-Net", "RNet_landmark/RNet-14"),
+            ("O-Net", "ONet_landmark/ONet-16"),
+        )
+    ]
+
+
+ALL = read_cases()
+Verify = Callable[..., ModelReport]
+
+
+@pytest.fixture
+def verify(pytester: pytest.Pytester) -> Verify:
+    """Run `pytest --checkpoint` and return what its report says of the model."""
+
+    def run(*arguments: str) -> ModelReport:
+        result = pytester.runpytest_inprocess(
+            "-q", "-p", "no:cacheprovider", "--report-json=report.json", *arguments
+        )
+        result.stdout.no_fnmatch_line("*Traceback*")
+        report = Report.from_json((pytester.path / "report.json").read_text())
+        (model,) = report.models
+        expected = {Verdict.EQUIVALENT, Verdict.SUSPICIOUS}
+        assert (result.ret == pytest.ExitCode.OK) is (model.verdict in expected)
+        return model
+
+    return run
+
+
+def arguments_of(case: Case, folder: Path) -> list[str]:
+    given = [f"--checkpoint={CASES / case.reference}", f"--max-examples={case.max_examples}"]
+    given += [f"--frozen={CASES / path}" for path in case.candidates]
+    if case.named:
+        given.append(f"--outputs={','.join(case.outputs)}")
+        if case.inputs:
+            given.append(f"--inputs={','.join(case.inputs)}")
+    if case.meta_graph:
+        given.append(f"--meta-graph={CASES / case.meta_graph}")
+    if case.tags:
+        given.append(f"--tags={','.join(case.tags)}")
+    if case.name in INPUT_SPECS:
+        spec = folder / "spec.toml"
+        spec.write_text(INPUT_SPECS[case.name], encoding="utf-8")
+        given.append(f"--input-spec={spec}")
+    return given
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name) for case in ALL if case.name not in NOT_YET]
+)
+def test_a_real_model_comes_out_as_its_case_says(
+    case: Case, verify: Verify, tmp_path: Path
+) -> None:
+    model = verify(*arguments_of(case, tmp_path))
+
+    assert str(model.verdict) == case.verdict, model.message
+    assert (str(model.stage) if model.stage else None) == STAGES.get(case.name, case.stage)
+    if case.inputs and model.stage is None:
+        assert sorted(spec.name for spec in model.facts.inputs) == sorted(case.inputs)
+    if case.name in CULPRITS:
+        said = " ".join([model.message, *(warning.message for warning in model.warnings)])
+        assert re.search(CULPRITS[case.name], said)
+    for candidate in model.candidates:
+        if candidate.verdict is Verdict.EQUIVALENT:
+            compared = candidate.stages[Stage.OUTPUTS]
+            assert compared.status is Status.PASSED
+            assert (compared.measured.max_ulp, compared.measured.max_abs) == (0, 0.0)
+            assert compared.examples - compared.rejected > 0
+
+
+def test_every_case_is_tested_or_listed_with_what_it_needs() -> None:
+    assert ALL, f"no cases in {CASES}"
+    assert set(NOT_YET) <= {case.name for case in ALL}
+
+
+def test_a_frozen_graph_fails_against_another_checkpoint(verify: Verify, tmp_path: Path) -> None:
+    """The cifar network's .pb, held against a checkpoint in which one kernel is other."""
+    original = CASES / "dotnet-cifar/cifar_model/model.ckpt"
+    reader = tf.train.load_checkpoint(str(original))
+    values: dict[str, Any] = {
+        name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
+    }
+    values["Wconv1"] = values["Wconv1"] * np.float32(1.0001)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        names = sorted(values)
+        session.run(
+            tf.raw_ops.SaveV2(
+                prefix=str(tmp_path / "model.ckpt"),
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                tensors=[tf.constant(values[name]) for name in names],
+            )
+        )
+
+    model = verify(
+        f"--checkpoint={tmp_path / 'model.ckpt'}",
+        f"--meta-graph={original}.meta",
+        f"--frozen={CASES / 'dotnet-cifar/cifar_model/frozen_model.pb'}",
+        "--export-methods=none",
+        "--outputs=Output",
+        "--max-examples=20",
+    )
+
+    assert model.verdict is Verdict.DIFFERENT
+    assert model.stage is Stage.OUTPUTS
+    assert "Output[" in model.message

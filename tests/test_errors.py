@@ -1,0 +1,58 @@
+"""Errors by whose they are to mend, and the nearest names."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from harness.errors import (
+    BrokenModel,
+    FreezeproofError,
+    Rejected,
+    RequestError,
+    Unsupported,
+    nearest,
+)
+
+
+@pytest.mark.parametrize("kind", [BrokenModel, RequestError, Unsupported, Rejected])
+def test_every_error_can_be_caught_by_one_name(kind: type[Exception]) -> None:
+    assert issubclass(kind, FreezeproofError)
+
+
+def test_a_rejection_keeps_its_kind_apart_from_its_text() -> None:
+    rejection = Rejected("InvalidArgumentError", "shapes differ")
+    assert (rejection.kind, rejection.message) == ("InvalidArgumentError", "shapes differ")
+    assert str(rejection) == "InvalidArgumentError: shapes differ"
+
+
+def test_a_misspelt_name_is_near() -> None:
+    assert nearest("sofmax", ["softmax", "bias"]) == "; nearest: softmax"
+
+
+def test_case_does_not_make_a_name_far() -> None:
+    assert nearest("SOFTMAX", ["Softmax", "bias"]) == "; nearest: Softmax"
+
+
+def test_a_name_without_its_scope_is_near() -> None:
+    assert nearest("Softmax", ["some/long/scope/Softmax", "a"]).endswith("some/long/scope/Softmax")
+
+
+def test_no_more_names_are_told_than_asked_for() -> None:
+    assert nearest("x1", ["x2", "x3", "x4", "x5"], limit=2).count("x") == 2
+
+
+def test_a_name_is_told_once() -> None:
+    assert nearest("out", ["output", "output"]) == "; nearest: output"
+
+
+@pytest.mark.parametrize("choices", [[], ["zzz"]])
+def test_nothing_is_told_where_nothing_is_near(choices: list[str]) -> None:
+    assert nearest("softmax", choices) == ""
+
+
+@given(name=st.text(), choices=st.lists(st.text()))
+def test_what_is_told_was_a_choice(name: str, choices: list[str]) -> None:
+    told = nearest(name, choices, limit=1)
+    assert not told or told.removeprefix("; nearest: ") in choices
