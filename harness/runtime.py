@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from tensorflow.core.framework import graph_pb2
 
@@ -67,11 +68,11 @@ class Runner:
         self.open()
         signature = self._model.signature
         try:
-            values = self._callable(*(feeds[name] for name in signature.input_names))
+            values = self._callable(*(_for_session(feeds[n]) for n in signature.input_names))
         except tf.errors.OpError as error:
             raise Rejected(type(error).__name__, first_line(error)) from error
         return {
-            name: np.asarray(value)
+            name: _from_session(np.asarray(value))
             for name, value in zip(signature.output_names, values, strict=True)
         }
 
@@ -125,6 +126,19 @@ class Runner:
         options.feed.extend(session_name(name) for name in signature.input_names)
         options.fetch.extend(session_name(name) for name in signature.output_names)
         return self._session._make_callable_from_options(options)  # noqa: SLF001 (no public way)
+
+
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+_SESSION_BFLOAT16 = np.dtype(tf.bfloat16.as_numpy_dtype)
+"""Up to TensorFlow 2.12 a numpy dtype of its own: same name, same bits, another type."""
+
+
+def _for_session(value: Array) -> Array:
+    return value.view(_SESSION_BFLOAT16) if value.dtype == _BFLOAT16 else value
+
+
+def _from_session(value: Array) -> Array:
+    return value.view(_BFLOAT16) if value.dtype == _SESSION_BFLOAT16 else value
 
 
 def first_line(error: BaseException) -> str:

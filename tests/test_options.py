@@ -112,7 +112,7 @@ def test_an_unknown_method_is_answered_with_the_nearest() -> None:
 
 
 def test_a_method_like_no_other_is_answered_with_all() -> None:
-    with pytest.raises(RequestError, match="there are freeze_graph, .*direct"):
+    with pytest.raises(RequestError, match=r"there are freeze_graph, .*direct"):
         parse_methods("xyz")
 
 
@@ -206,7 +206,7 @@ def test_files_stand_beside_methods(tmp_path: Path) -> None:
 
 
 def test_a_file_alone_is_no_subject() -> None:
-    with pytest.raises(RequestError, match="--frozen needs a reference: .* --checkpoint PATH"):
+    with pytest.raises(RequestError, match=r"--frozen needs a reference: .* --checkpoint PATH"):
         subjects_of(settings_of(frozen=["a.pb"]))
 
 

@@ -54,9 +54,7 @@ def test_all_is_the_public_surface() -> None:
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     }
     assert public == set(harness.__all__)
-    assert harness.__all__ == sorted(
-        harness.__all__, key=str.swapcase
-    ) or harness.__all__ == sorted(harness.__all__)
+    assert harness.__all__ == sorted(harness.__all__)
 
 
 @pytest.mark.parametrize("name", harness.__all__)

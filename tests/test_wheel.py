@@ -54,6 +54,12 @@ def write_to_descriptor_2(text: str) -> None:
     os.write(2, text.encode())
 
 
+def fail_noisily(error: Exception) -> None:
+    with startup_noise_kept_back():
+        write_to_descriptor_2("the reason")
+        raise error
+
+
 def test_noise_is_kept_back(capfd: pytest.CaptureFixture[str]) -> None:
     with startup_noise_kept_back():
         write_to_descriptor_2("cpu_feature_guard")
@@ -62,16 +68,14 @@ def test_noise_is_kept_back(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_was_said_before_a_crash_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ZeroDivisionError), startup_noise_kept_back():
-        write_to_descriptor_2("the reason")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_noisily(ZeroDivisionError())
     assert capfd.readouterr().err == "the reason"
 
 
 def test_an_error_that_says_all_is_shown_without_noise(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(BrokenModel), startup_noise_kept_back():
-        write_to_descriptor_2("cpu_feature_guard")
-        raise BrokenModel("no such variable")
+    with pytest.raises(BrokenModel):
+        fail_noisily(BrokenModel("no such variable"))
     assert capfd.readouterr().err == ""
 
 

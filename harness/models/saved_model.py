@@ -88,15 +88,14 @@ def _meta_graph(folder: Path, tags: Sequence[str]) -> meta_graph_pb2.MetaGraphDe
 def _read(folder: Path) -> saved_model_pb2.SavedModel:
     saved_model = saved_model_pb2.SavedModel()
     binary, text = folder / "saved_model.pb", folder / "saved_model.pbtxt"
+    path = binary if binary.is_file() else text
     try:
-        if binary.is_file():
-            saved_model.ParseFromString(binary.read_bytes())
+        if path is binary:
+            saved_model.ParseFromString(path.read_bytes())
         else:
-            text_format.Parse(text.read_text(encoding="utf-8"), saved_model)
-    except (DecodeError, text_format.ParseError) as error:
-        raise BrokenModel(
-            f"{folder}: saved_model.pb holds no SavedModel or is damaged: {error}"
-        ) from error
+            text_format.Parse(path.read_text(encoding="utf-8"), saved_model)
+    except (DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
+        raise BrokenModel(f"{path} holds no SavedModel or is damaged: {error}") from error
     return saved_model
 
 

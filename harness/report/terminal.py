@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.criteria import Measurement
+from harness.criteria import NO_DIFFERENCE, Measurement
 from harness.signature import TensorSpec
 from harness.verdict import CandidateReport, ModelReport, Stage, Status, Verdict
 
@@ -69,6 +69,13 @@ def _is_compared(candidate: CandidateReport) -> bool:
     )
 
 
+def _is_measured(candidate: CandidateReport) -> bool:
+    # A dtype, a shape or an acceptance that differs is no number: least of all zero.
+    return _is_compared(candidate) and (
+        candidate.failed is None or candidate.measured != NO_DIFFERENCE
+    )
+
+
 def _model(console: Console, model: ModelReport, *, width: int) -> None:
     heading = Text.assemble(
         (model.name, "bold"), " is ", (str(model.verdict), _STYLES[model.verdict])
@@ -120,7 +127,7 @@ def _table(candidates: Iterable[CandidateReport]) -> Table:
             Text(str(candidate.verdict), style=_STYLES[candidate.verdict]),
             "" if nodes is None else f"{nodes:,}",
             "" if size is None else f"{size:,}",
-            largest_difference(candidate.measured) if _is_compared(candidate) else "",
+            largest_difference(candidate.measured) if _is_measured(candidate) else "",
             f"{candidate.seconds:.1f}",
         )
     return table

@@ -16,7 +16,9 @@ class Scheduling:
     def __init__(self, names: Iterable[str]) -> None:
         """Know the names of the models that the suite runs on."""
         # Longest first: of "model" and "model-b", "model-b-direct" belongs to the second.
-        self._names = sorted(names, key=len, reverse=True)
+        # pytest writes what is not ASCII in its ids as escapes.
+        ids = (name.encode("unicode_escape").decode("ascii") for name in names)
+        self._names = sorted(ids, key=len, reverse=True)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:

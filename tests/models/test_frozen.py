@@ -72,7 +72,7 @@ def test_a_file_that_is_no_graph_is_called_damaged(
 
 def test_an_empty_graph_says_how_it_may_have_come_about(tmp_path: Path) -> None:
     (tmp_path / "frozen.pb").touch()
-    with pytest.raises(BrokenModel, match="without nodes.*output name"):
+    with pytest.raises(BrokenModel, match=r"without nodes.*output name"):
         read_graph_def(tmp_path / "frozen.pb")
 
 

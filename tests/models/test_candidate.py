@@ -1,0 +1,187 @@
+"""A candidate is read back and held against what the reference's signature needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from harness.errors import BrokenModel, RequestError
+from harness.models.candidate import identity, open_candidate, size_on_disk
+from harness.models.frozen import open_frozen
+from harness.signature import Signature, TensorSpec
+
+
+def signature(*outputs: str, dtype: str = "float32", input: str = "inputs") -> Signature:
+    return Signature(
+        inputs=(TensorSpec(name=input, dtype=dtype, shape=(None, 3)),),
+        outputs=tuple(TensorSpec(name=o, dtype="float32", shape=None) for o in outputs),
+    )
+
+
+def frozen(folder: Path, build: Callable[[Any], object], name: str = "frozen.pb") -> Path:
+    """Write the graph of what `build` makes of `inputs`, `(batch, 3) float32`."""
+    with tf.Graph().as_default() as graph:
+        build(tf.compat.v1.placeholder(tf.float32, (None, 3), name="inputs"))
+        (folder / name).write_bytes(graph.as_graph_def().SerializeToString())
+    return folder / name
+
+
+def prediction(x: tf.Tensor) -> tf.Tensor:
+    return tf.tanh(x, name="prediction")
+
+
+def test_a_candidate_has_the_inputs_and_outputs_of_the_reference(tmp_path: Path) -> None:
+    candidate = open_candidate(frozen(tmp_path, prediction), signature=signature("prediction"))
+    assert candidate.signature.input_names == ("inputs",)
+    assert candidate.signature.output_names == ("prediction",)
+
+
+def test_a_method_may_rename_tensors(tmp_path: Path) -> None:
+    path = frozen(tmp_path, prediction)
+    names = {"x": "inputs", "y": "prediction"}
+    candidate = open_candidate(path, signature=signature("y", input="x"), names=names)
+    assert candidate.signature.output_names == ("prediction",)
+
+
+def test_a_missing_output_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    path = frozen(tmp_path, prediction)
+    with pytest.raises(BrokenModel, match=r"frozen.pb holds no node predictions, an output .*"
+                       r"nearest: prediction"):  # fmt: skip
+        open_candidate(path, signature=signature("predictions"))
+
+
+def test_a_missing_input_is_named(tmp_path: Path) -> None:
+    path = frozen(tmp_path, prediction)
+    with pytest.raises(BrokenModel, match="holds no node input_ids, an input of the reference"):
+        open_candidate(path, signature=signature("prediction", input="input_ids"))
+
+
+def test_an_output_past_those_of_its_node_is_named(tmp_path: Path) -> None:
+    path = frozen(tmp_path, prediction)
+    with pytest.raises(BrokenModel, match=r"no tensor prediction:1, .*\(Tanh\) has 1 output"):
+        open_candidate(path, signature=signature("prediction:1"))
+
+
+def test_an_output_whose_op_is_not_known_is_named(tmp_path: Path) -> None:
+    path = frozen(tmp_path, prediction)
+    path.write_bytes(path.read_bytes().replace(b"Tanh", b"Nope"))
+    with pytest.raises(BrokenModel, match=r"Nope is not known to this TensorFlow"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_an_input_of_another_dtype_is_named_on_both_sides(tmp_path: Path) -> None:
+    path = frozen(tmp_path, prediction)
+    with pytest.raises(BrokenModel, match="takes inputs as float32, .* reference takes float64"):
+        open_candidate(path, signature=signature("prediction", dtype="float64"))
+
+
+def test_the_input_of_a_saved_model_has_the_dtype_of_the_reference_too(saved_model: Path) -> None:
+    wanted = signature("StatefulPartitionedCall", dtype="float64", input="embed_x")
+    with pytest.raises(BrokenModel, match="takes embed_x as float32"):
+        open_candidate(saved_model, signature=wanted)
+
+
+def test_an_input_may_be_cut_in_mid_graph(tmp_path: Path) -> None:
+    path = frozen(tmp_path, lambda x: prediction(tf.square(x, name="features")))
+    candidate = open_candidate(path, signature=signature("prediction", input="features"))
+    assert {node.name for node in candidate.graph_def.node} == {"features", "prediction"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "op"), [(False, "VariableV2"), (True, "VarHandleOp")], ids=["ref", "resource"]
+)
+def test_a_variable_left_is_named_with_its_op(tmp_path: Path, resource: bool, op: str) -> None:
+    def build(x: tf.Tensor) -> None:
+        w = tf.compat.v1.get_variable("layer/w", (3, 3), use_resource=resource)
+        prediction(tf.matmul(x, w))
+
+    path = frozen(tmp_path, build)
+    with pytest.raises(BrokenModel, match=rf"is not frozen: layer/w left as variable \({op}\)"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_of_many_variables_left_the_first_are_named(tmp_path: Path) -> None:
+    def build(x: tf.Tensor) -> None:
+        for index in range(5):
+            x += tf.compat.v1.get_variable(f"w{index}", (3,), use_resource=True)
+        prediction(x)
+
+    path = frozen(tmp_path, build)
+    with pytest.raises(BrokenModel, match="w0, w1, w2 and 2 more left"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_a_table_left_is_named(tmp_path: Path) -> None:
+    def build(x: tf.Tensor) -> None:
+        initializer = tf.lookup.KeyValueTensorInitializer([1], [2.0], tf.int64, tf.float32)
+        table = tf.lookup.StaticHashTable(initializer, -1.0, name="words")
+        prediction(table.lookup(tf.cast(x, tf.int64)))
+
+    path = frozen(tmp_path, build)
+    with pytest.raises(BrokenModel, match="still holds a lookup table: words"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_an_input_pipeline_left_is_named(tmp_path: Path) -> None:
+    def build(x: tf.Tensor) -> None:
+        dataset = tf.data.Dataset.from_tensors(1.0)
+        prediction(x + tf.compat.v1.data.make_one_shot_iterator(dataset).get_next())
+
+    path = frozen(tmp_path, build)
+    with pytest.raises(BrokenModel, match=r"still holds an input pipeline: .*Iterator"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_a_placeholder_left_that_the_reference_does_not_feed_is_named(tmp_path: Path) -> None:
+    def build(x: tf.Tensor) -> None:
+        prediction(x * tf.compat.v1.placeholder(tf.float32, (), name="keep_prob"))
+
+    path = frozen(tmp_path, build)
+    with pytest.raises(BrokenModel, match=r"frozen.pb: .* keep_prob, a placeholder that nothing"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_nothing_at_the_path_is_a_fault_of_the_request(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"gone\.pb"):
+        open_candidate(tmp_path / "gone.pb", signature=signature("prediction"))
+
+
+def test_a_checkpoint_is_no_candidate(built: Callable[[str], Path]) -> None:
+    with pytest.raises(RequestError, match="a checkpoint is no candidate; give a .pb"):
+        open_candidate(built("softmax_regression-ref"), signature=signature("prediction"))
+
+
+def test_a_saved_model_without_the_tensors_of_the_reference_names_them(saved_model: Path) -> None:
+    with pytest.raises(BrokenModel, match=r"two_layers: .*prediction: the graph has no such node"):
+        open_candidate(saved_model, signature=signature("prediction"))
+
+
+def test_candidates_that_are_one_graph_have_one_identity(tmp_path: Path) -> None:
+    one = open_frozen(frozen(tmp_path, prediction))
+    again = open_frozen(frozen(tmp_path, prediction, "again.pb"))
+    other = open_frozen(frozen(tmp_path, lambda x: tf.tanh(x * 2.0, name="prediction"), "other.pb"))
+    assert identity(one) == identity(again) != identity(other)
+
+
+def test_graphs_that_keep_their_weights_outside_are_told_apart_by_their_path(
+    built: Callable[[str], Path],
+) -> None:
+    from harness.models.opening import open_model
+    from harness.subject import Request
+
+    prefix = built("softmax_regression-ref")
+    fresh = open_model(Request(path=prefix))
+    stale = open_model(Request(path=prefix.with_name("model.ckpt-5")))
+    assert identity(fresh) != identity(stale)
+
+
+def test_the_size_is_that_of_the_file_or_of_all_files_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    for name, size in (("a", 10), ("inner/b", 5)):
+        (tmp_path / name).write_bytes(bytes(size))
+    assert size_on_disk(tmp_path / "a") == 10
+    assert size_on_disk(tmp_path) == 15

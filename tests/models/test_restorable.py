@@ -1,0 +1,119 @@
+"""Graph and checkpoint of different runs are told apart before any session is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from fixtures.training import fresh_session, save_initialised
+from harness.errors import BrokenModel
+from harness.models.model import Model
+from harness.models.opening import open_model
+from harness.models.restorable import check_restorable
+from harness.subject import Request
+
+Values = Mapping[str, object]
+
+
+def saved(folder: Path, values: Values, *, resource: bool = True) -> Path:
+    """A checkpoint of a graph that sums a scalar of each variable -> `y`."""
+    folder.mkdir()
+    with fresh_session() as session:
+        total = tf.compat.v1.placeholder(tf.float32, (), name="x")
+        for name, value in values.items():
+            w = tf.compat.v1.get_variable(name, initializer=value, use_resource=resource)
+            total += tf.cast(tf.reduce_sum(w), tf.float32)
+        tf.identity(total, name="y")
+        return save_initialised(session, folder)
+
+
+def mixed(tmp_path: Path, graph: Values, checkpoint: Values) -> Model:
+    """The graph of one run with the checkpoint of another."""
+    meta = saved(tmp_path / "graph", graph)
+    prefix = saved(tmp_path / "checkpoint", checkpoint)
+    request = Request(path=prefix, meta_graph=Path(f"{meta}.meta"), outputs=("y",))
+    return open_model(request)
+
+
+ONES = np.ones((2, 3), np.float32)
+
+
+@pytest.mark.parametrize("name", ["softmax_regression", "partitioned", "v1_checkpoint"])
+@pytest.mark.parametrize("kind", ["ref", "resource"])
+def test_a_checkpoint_fits_its_own_graph(
+    name: str, kind: str, built: Callable[[str], Path]
+) -> None:
+    check_restorable(open_model(Request(path=built(f"{name}-{kind}"))))
+
+
+def test_a_variable_that_the_checkpoint_lacks_is_named_with_the_nearest(tmp_path: Path) -> None:
+    model = mixed(tmp_path, {"layer/kernel": ONES}, {"layer/kernel_1": ONES})
+    with pytest.raises(BrokenModel, match=r"layer/kernel is not in .* nearest: layer/kernel_1"):
+        check_restorable(model)
+
+
+def test_a_key_that_is_not_the_variables_name_is_named_too(tmp_path: Path) -> None:
+    model = mixed(tmp_path, {"w": ONES}, {"w": ONES})
+    moved = replace(model, variables=(replace(model.variables[0], key="w/Average"),))
+    with pytest.raises(BrokenModel, match=r"variable w \(saved as w/Average\) is not in"):
+        check_restorable(moved)
+
+
+def test_another_shape_is_named_on_both_sides(tmp_path: Path) -> None:
+    model = mixed(tmp_path, {"w": ONES}, {"w": ONES.T})
+    with pytest.raises(BrokenModel, match=r"w is \[2, 3\] in the graph and \[3, 2\] in the check"):
+        check_restorable(model)
+
+
+def test_another_dtype_is_named_on_both_sides(tmp_path: Path) -> None:
+    model = mixed(tmp_path, {"w": ONES}, {"w": ONES.astype(np.float64)})
+    with pytest.raises(BrokenModel, match=r"w is float32 in the graph and float64 in the check"):
+        check_restorable(model)
+
+
+def test_of_many_faults_the_first_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    model = mixed(tmp_path, {f"w{i}": ONES for i in range(5)}, {"other": ONES})
+    with pytest.raises(BrokenModel, match=r"w0 .*w1 .*w2 .*and 2 more$"):
+        check_restorable(model)
+
+
+def test_a_part_of_another_shape_than_its_slice_is_named(built: Callable[[str], Path]) -> None:
+    model = open_model(Request(path=built("partitioned-ref"), outputs=("outputs",)))
+    first, *rest = model.variables
+    assert first.slice_spec
+    wrong = replace(model, variables=(replace(first, slice_spec="12 2 0,5:0,2"), *rest))
+    with pytest.raises(BrokenModel, match=r"part_0 is \[4, 2\] in the graph and \[5, 2\]"):
+        check_restorable(wrong)
+
+
+def test_a_variable_of_unknown_shape_takes_any(tmp_path: Path) -> None:
+    model = mixed(tmp_path, {"w": ONES}, {"w": ONES})
+    check_restorable(replace(model, variables=(replace(model.variables[0], shape=None),)))
+
+
+@pytest.mark.parametrize(
+    ("count", "named"), [(1, "w0 is still"), (2, "w0, w1 are still"), (5, "w2 and 2 more are")]
+)
+def test_a_training_graph_given_as_frozen_asks_for_its_checkpoint(
+    tmp_path: Path, count: int, named: str
+) -> None:
+    prefix = saved(tmp_path / "run", {f"w{i}": ONES for i in range(count)})
+    graph = tmp_path / "graph.pb"
+    with tf.Graph().as_default() as whole:
+        tf.compat.v1.train.import_meta_graph(f"{prefix}.meta")
+        graph.write_bytes(whole.as_graph_def().SerializeToString())
+    with pytest.raises(BrokenModel, match=rf"training graph.*{named}.*--checkpoint PREFIX"):
+        check_restorable(open_model(Request(path=graph, outputs=("y",))))
+
+
+def test_a_model_without_variables_needs_no_checkpoint(tmp_path: Path) -> None:
+    graph = tmp_path / "graph.pb"
+    with tf.Graph().as_default() as frozen:
+        tf.tanh(tf.compat.v1.placeholder(tf.float32, (), name="x"), name="y")
+        graph.write_bytes(frozen.as_graph_def().SerializeToString())
+    check_restorable(open_model(Request(path=graph)))
