@@ -11,11 +11,13 @@ import itertools
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
 from tensorflow.python.framework import convert_to_constants
 
 from harness.exporters.method import Export, Method, known_limit
 from harness.exporters.training_graph import saver_def, training_meta_graph, write_graph_def
 from harness.graph.functions import rename_functions
+from harness.graph.state import REF_VARIABLE_OPS, variable_nodes
 from harness.models.model import Model
 from harness.tensor_names import canonical, session_name
 
@@ -25,7 +27,9 @@ _EXPORTS = itertools.count()
 def export(model: Model, folder: Path) -> Export:
     """Wrap the model as a function and convert its variables; outputs are renamed by TensorFlow."""
     meta = training_meta_graph(model)
-    rename_functions(meta.graph_def, suffix=f"_export_{next(_EXPORTS)}")
+    suffix = f"_export_{next(_EXPORTS)}"
+    rename_functions(meta.graph_def, suffix=suffix)
+    _unshare_variables(meta.graph_def, suffix=suffix)
     references = [v.name for v in model.variables if not v.is_resource]
     reason = (
         f"TF2 functions hold no reference variables, and {references[0] if references else ''} "
@@ -56,6 +60,13 @@ def export(model: Model, folder: Path) -> Export:
         *zip(signature.output_names, constant.outputs, strict=True),
     ]
     return Export(path=path, names={old: canonical(new.name) for old, new in renamed})
+
+
+def _unshare_variables(graph_def: graph_pb2.GraphDef, *, suffix: str) -> None:
+    # The eager context keeps reference variables by name, those of models exported before too.
+    for node in variable_nodes(graph_def):
+        if node.op in REF_VARIABLE_OPS:
+            node.attr["shared_name"].s = f"{node.name}{suffix}".encode()
 
 
 METHOD = Method(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,23 +81,30 @@ def _again(request: pytest.FixtureRequest) -> str:
 
 
 def _progress(request: pytest.FixtureRequest, label: str, total: int) -> Progress:
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    plugins = request.config.pluginmanager
+    reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
     if reporter is None or hasattr(request.config, "workerinput"):
         return Progress(label, total, rewrite=None, write_line=_ignore)
 
-    def rewrite(text: str) -> None:
-        # What stands on the line, pytest's dots, must not be written over.
-        if reporter.currentfspath is not None:
-            reporter.ensure_newline()
-        reporter.rewrite(text, erase=True)
+    def uncaptured() -> AbstractContextManager[None]:
+        # While a test runs, what is written to the terminal is captured with its output.
+        return capture.global_and_fixture_disabled() if capture else nullcontext()
 
-    return Progress(
-        label,
-        total,
-        rewrite=rewrite if reporter.isatty else None,
-        write_line=reporter.write_line,
-    )
+    def rewrite(text: str) -> None:
+        with uncaptured():
+            if reporter.currentfspath is not None:
+                reporter.ensure_newline()  # or pytest's dots would be written over
+            reporter.rewrite(text, erase=True)
+            reporter.flush()
+
+    def write_line(text: str) -> None:
+        with uncaptured():
+            reporter.ensure_newline()
+            reporter.write_line(text)
+
+    is_terminal = reporter.isatty
+    return Progress(label, total, rewrite=rewrite if is_terminal else None, write_line=write_line)
 
 
 def _ignore(_: str) -> None:
-    """A worker of pytest-xdist has no terminal."""
+    """Show nothing: a worker of pytest-xdist has no terminal."""

@@ -12,7 +12,9 @@ import tensorflow as tf
 from harness.errors import BrokenModel, RequestError
 from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.frozen import open_frozen
+from harness.models.opening import open_model
 from harness.signature import Signature, TensorSpec
+from harness.subject import Request
 
 
 def signature(*outputs: str, dtype: str = "float32", input: str = "inputs") -> Signature:
@@ -75,7 +77,7 @@ def test_an_output_whose_op_is_not_known_is_named(tmp_path: Path) -> None:
 
 def test_an_input_of_another_dtype_is_named_on_both_sides(tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
-    with pytest.raises(BrokenModel, match="takes inputs as float32, .* reference takes float64"):
+    with pytest.raises(BrokenModel, match=r"takes inputs as float32, .* reference takes float64"):
         open_candidate(path, signature=signature("prediction", dtype="float64"))
 
 
@@ -151,7 +153,7 @@ def test_nothing_at_the_path_is_a_fault_of_the_request(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_is_no_candidate(built: Callable[[str], Path]) -> None:
-    with pytest.raises(RequestError, match="a checkpoint is no candidate; give a .pb"):
+    with pytest.raises(RequestError, match="a checkpoint is no candidate"):
         open_candidate(built("softmax_regression-ref"), signature=signature("prediction"))
 
 
@@ -170,9 +172,6 @@ def test_candidates_that_are_one_graph_have_one_identity(tmp_path: Path) -> None
 def test_graphs_that_keep_their_weights_outside_are_told_apart_by_their_path(
     built: Callable[[str], Path],
 ) -> None:
-    from harness.models.opening import open_model
-    from harness.subject import Request
-
     prefix = built("softmax_regression-ref")
     fresh = open_model(Request(path=prefix))
     stale = open_model(Request(path=prefix.with_name("model.ckpt-5")))

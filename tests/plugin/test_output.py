@@ -52,6 +52,13 @@ def test_the_table_says_why_a_method_is_unsupported(verify: Verify) -> None:
     )
 
 
+def test_a_long_stage_shows_how_far_it_is(verify: Verify, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.report.progress.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("harness.report.progress.LINE_SECONDS", 0.0)
+
+    verify().stdout.fnmatch_lines(["model.ckpt-60-direct: 9 of 10 examples, * s"])
+
+
 def test_the_report_is_json_of_the_documented_schema(verify: Verify, tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "report.json"
 
