@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.report.progress import Progress
+from harness.signature import Signature
 from harness.subject import Candidate, Subject
 from harness.suite.collection import SUITE_ID
 from harness.suite.run import PROPERTY, RUN, Run
 from harness.verdict import StageRecord, StageResult, Status
 
 if TYPE_CHECKING:
-    from harness.proof import ForAll, Proof
+    from harness.proof import Feeds, ForAll, Proof
 
 
 @pytest.fixture(scope="session")
@@ -35,18 +36,25 @@ def proof(subject: Subject, _run: Run, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def for_all(
     subject: Subject, candidate: Candidate, _run: Run, request: pytest.FixtureRequest
-) -> Iterator[ForAll]:
+) -> ForAll:
     """Examples of feeds for the model under test, the same for every stage and candidate."""
     from harness.suite.examples import for_all_examples
 
     progress = _progress(request, f"{subject.name}-{candidate.name}", subject.max_examples)
-    yield for_all_examples(
+    run_examples = for_all_examples(
         domains=subject.domains,
         max_examples=subject.max_examples,
         seed=_run.seed,
         progress=progress,
     )
-    progress.close()
+
+    def run_and_wipe(signature: Signature, check: Callable[[Feeds], None]) -> None:
+        try:
+            run_examples(signature, check)
+        finally:
+            progress.close()
+
+    return run_and_wipe
 
 
 @pytest.fixture
@@ -95,6 +103,8 @@ def _progress(request: pytest.FixtureRequest, label: str, total: int) -> Progres
             if reporter.currentfspath is not None:
                 reporter.ensure_newline()  # or pytest's dots would be written over
             reporter.rewrite(text, erase=True)
+            if not text:
+                reporter.rewrite("")  # back to the start of the line that was wiped
             reporter.flush()
 
     def write_line(text: str) -> None:
