@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.criteria import Array, Criterion, Exact, compare
-from harness.errors import BrokenModel, FreezeproofError, RequestError, Unsupported
+from harness.errors import BrokenModel, FreezeproofError, Rejected, RequestError, Unsupported
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
 from harness.graph.lint import obstacle, random_warning, warnings
@@ -224,10 +224,15 @@ class Proof:
         """
         if self._is_random or not random_ops(self.model.graph_def):
             return
-        reseeded = Runner(self.model, mode=Mode.STRICT, random_seed=OTHER_SEED)
         key = ("reseeded", Mode.STRICT)
-        memo = self._memos.setdefault(key, Memo(self._runners.setdefault(key, reseeded)))
-        outputs = memo(feeds)
+        if key not in self._memos:
+            runner = Runner(self.model, mode=Mode.STRICT, random_seed=OTHER_SEED)
+            self._runners[key], self._memos[key] = runner, Memo(runner)
+        try:
+            outputs = self._memos[key](feeds)
+        except Rejected:  # whether the feeds are accepted at all depends on the numbers
+            self._is_random = True
+            return
         self._is_random = any(
             compare(value, outputs[name], criterion=Exact()) is not None
             for name, value in expected.items()

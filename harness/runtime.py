@@ -145,8 +145,10 @@ def first_line(error: BaseException) -> str:
     """Return what an error of TensorFlow says, without the graph's own traceback."""
     text = getattr(error, "message", None) or str(error)
     lines = [line.strip() for line in str(text).splitlines() if line.strip()]
-    # Python 3 TensorFlow puts "Graph execution error:" and the node's traceback first.
-    for line in lines:
+    # TensorFlow 2 puts "Graph execution error:" and the node's traceback, with source lines, first;
+    # they end in "Node: 'name'".
+    named = [index for index, line in enumerate(lines) if line.startswith("Node: ")]
+    for line in lines[named[-1] + 1 if named else 0 :]:
         if not line.startswith(("Graph execution error", "Detected at node", "File ", "Traceback")):
             return line if len(line) <= 300 else f"{line[:299]}…"
     return type(error).__name__

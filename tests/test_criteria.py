@@ -27,7 +27,7 @@ COMPLEX = [*map(np.dtype, ("complex64", "complex128"))]
 WHOLE = [np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)]
 NUMBERS = [*REAL_FLOATS, *COMPLEX, *WHOLE, np.dtype(bool)]
 QINT8 = np.dtype([("qint8", "i1")])
-CRITERIA = [Exact(), Close(rtol=0.0), Close(rtol=0.5)]
+CRITERIA: list[Exact | Close] = [Exact(), Close(rtol=0.0), Close(rtol=0.5)]
 
 
 def bits_of(array: Array) -> bytes:
@@ -65,7 +65,8 @@ def arrays(
         bits |= st.sampled_from(special.view(f"u{part}").tolist())
     count = size * dtype.itemsize // part
     drawn = draw(st.lists(bits, min_size=count, max_size=count))
-    return np.array(drawn, f"u{part}").view(dtype).reshape(shape)
+    found: Array = np.array(drawn, f"u{part}").view(dtype).reshape(shape)
+    return found
 
 
 @st.composite
@@ -251,6 +252,12 @@ def test_quantized_values_are_compared_bit_for_bit() -> None:
     assert difference(expected, np.array([(1,), (3,)], QINT8), Close(rtol=0.5)).index == (1,)
 
 
+def test_four_bit_integers_have_no_rounding() -> None:
+    expected = np.array([7, 1]).astype(ml_dtypes.int4)
+    actual = np.array([7, 2]).astype(ml_dtypes.int4)
+    assert difference(expected, actual, Close(rtol=0.5)).index == (1,)
+
+
 # ---- closeness
 
 
@@ -295,7 +302,7 @@ def test_nan_on_one_side_is_never_close(dtype: np.dtype[Any]) -> None:
     "dtype", [dtype for dtype in REAL_FLOATS if dtype != FLOAT8_E4M3FN], ids=str
 )
 def test_an_infinity_is_close_to_the_same_infinity_alone(dtype: np.dtype[Any]) -> None:
-    largest = float(ml_dtypes.finfo(dtype).max)
+    largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
     infinite = np.array([math.inf, 1.0]).astype(dtype)
     for other in (largest, -math.inf, math.nan):
         actual = np.array([other, 1.0]).astype(dtype)
@@ -405,6 +412,12 @@ def test_two_nans_do_not_hide_what_differs_beside_them() -> None:
     assert measure(expected, actual).max_ulp == 1
 
 
+def test_two_complex_nans_do_not_hide_what_differs_beside_them() -> None:
+    expected = np.array([complex(math.nan, 1), 1], np.complex64)
+    actual = np.array([complex(5, math.nan), np.nextafter(np.float32(1), 2)], np.complex64)
+    assert measure(expected, actual).max_ulp == 1
+
+
 def test_the_relative_distance_from_zeros_is_infinite() -> None:
     assert measure(np.zeros(2), np.array([0.0, 1.0])).max_rel == math.inf
 
@@ -437,6 +450,10 @@ def test_an_element_within_tolerance_is_not_shown_for_one_that_is_not() -> None:
     expected = np.array([100.0, math.nan, 1.0])
     found = difference(expected, np.array([109.0, 1.0, 1.0]), Close(rtol=0.1))
     assert (found.index, found.mismatched) == ((1,), 1)
+
+
+def test_a_difference_of_sign_alone_is_shown_where_it_lies() -> None:
+    assert difference(np.array([1.0, 0.0]), np.array([1.0, -0.0])).index == (1,)
 
 
 def test_a_scalar_is_told_without_an_index() -> None:

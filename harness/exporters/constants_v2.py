@@ -2,7 +2,7 @@
 
 The MetaGraphDef is imported by `wrap_function`, which lifts resource variables out of the graph;
 the saver's restore op gives them their values; `prune` cuts a function from inputs to outputs.
-Reference variables cannot be lifted.
+Reference variables cannot be lifted: the eager context keeps them, where TensorFlow lets it.
 """
 
 from __future__ import annotations

@@ -55,6 +55,9 @@ def extract(
             copy.CopyFrom(node)
             _clean(copy)
             _forget_controls(copy, replaced)
+            if node.name in cut_nodes:
+                # A placeholder made under `control_dependencies` waits for ops that are left out.
+                del copy.input[:]
         else:
             result.node.extend(_cut(node.name, cut_nodes[node.name]))
     result.library.function.extend(

@@ -137,6 +137,18 @@ def test_nothing_waits_for_a_node_whose_outputs_are_fed() -> None:
     assert run(cut, "y:0", {"parts:1": [1.0, 2.0]}).tolist() == [2.0, 3.0]
 
 
+def test_what_is_fed_waits_for_nothing() -> None:
+    """A session that feeds a placeholder does not run what the placeholder waits for."""
+    with tf.Graph().as_default() as graph:
+        with tf.control_dependencies([tf.no_op(name="before")]):
+            x = tf.compat.v1.placeholder(tf.float32, (), name="x")
+        tf.tanh(x, name="y")
+        graph_def = graph.as_graph_def()
+    cut = extract(graph_def, inputs=[spec("x")], outputs=["y"])
+    assert names(cut) == ["x", "y"]
+    assert run(cut, "y:0", {"x:0": 0.0}) == 0.0
+
+
 def functional() -> GraphDef:
     with tf.Graph().as_default() as graph:
         x = tf.compat.v1.placeholder(tf.float32, (), name="x")

@@ -92,6 +92,10 @@ def test_a_reason_that_holds_for_several_is_told_once_with_their_names() -> None
     assert "unsupported: by design (a, b)" in text
 
 
+def test_a_model_without_candidates_has_no_table() -> None:
+    assert shown(model()).split() == ["model", "is", "unverified"]
+
+
 def test_warnings_are_told() -> None:
     warning = ModelWarning(code="random_op", message="dropout is on")
     text = shown(model(equivalent(warnings=(warning,))))

@@ -1,0 +1,297 @@
+"""Runners: a model in a session, strict or deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
+
+from fixtures.training import fresh_session, save_initialised
+from harness.errors import BrokenModel, Rejected
+from harness.exporters.direct import export
+from harness.graph.extract import all_nodes
+from harness.models.candidate import open_candidate
+from harness.models.frozen import open_frozen
+from harness.models.model import Model
+from harness.models.opening import open_model
+from harness.runtime import Mode, Runner, first_line
+from harness.subject import Request
+
+EACH_MODE = pytest.mark.parametrize("mode", list(Mode))
+Build = Callable[[], object]
+
+
+def frozen(folder: Path, build: Build, *, output: str = "y") -> Model:
+    """The model of a graph without variables."""
+    with tf.Graph().as_default() as graph:
+        build()
+        (folder / "graph.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    return open_frozen(folder / "graph.pb", outputs=[output])
+
+
+def trained(folder: Path, build: Build) -> Model:
+    """The model of a graph with variables, each with its first value."""
+    with fresh_session() as session:
+        build()
+        return open_model(Request(path=save_initialised(session, folder), outputs=("y",)))
+
+
+def frozen_directly(model: Model, folder: Path) -> Model:
+    return open_candidate(export(model, folder).path, signature=model.signature)
+
+
+def placeholder(shape: Any, dtype: Any = tf.float32) -> Any:
+    return tf.compat.v1.placeholder(dtype, shape, name="x")
+
+
+def random(*shape: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+@pytest.fixture
+def runner(built: Callable[[str], Path]) -> Iterator[Runner]:
+    model = open_model(Request(path=built("softmax_regression-resource"), outputs=("prediction",)))
+    runner = Runner(model, mode=Mode.STRICT)
+    yield runner
+    runner.close()
+
+
+def test_outputs_are_named_as_in_the_signature(runner: Runner) -> None:
+    (y,) = runner({"inputs": random(5, 4)}).items()
+    assert y[0] == "prediction"
+    assert (y[1].dtype, y[1].shape) == (np.float32, (5, 3))
+    np.testing.assert_allclose(y[1].sum(axis=-1), 1, rtol=1e-6)
+
+
+@EACH_MODE
+@pytest.mark.parametrize("kind", ["ref", "resource"])
+def test_variables_have_their_values_from_the_checkpoint(
+    mode: Mode, kind: str, built: Callable[[str], Path]
+) -> None:
+    model = open_model(Request(path=built(f"partitioned-{kind}"), outputs=("outputs",)))
+    saved = tf.train.load_checkpoint(model.checkpoint_prefix)
+    x = random(3, 12)
+    expected = x @ saved.get_tensor("kernel") + saved.get_tensor("bias")
+    actual = Runner(model, mode=mode)({"inputs": x})["outputs"]
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_session_is_opened_by_the_first_call_and_kept(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = count_sessions(monkeypatch)
+    assert not runner.was_opened
+    for _ in range(3):
+        runner({"inputs": random(2, 4)})
+    runner.open()
+    assert runner.was_opened
+    assert len(opened) == 1
+
+
+def test_a_closed_runner_opens_again(runner: Runner) -> None:
+    before = runner({"inputs": random(2, 4)})["prediction"]
+    runner.close()
+    runner.close()
+    np.testing.assert_array_equal(runner({"inputs": random(2, 4)})["prediction"], before)
+
+
+def count_sessions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    opened: list[object] = []
+    init = tf.compat.v1.Session.__init__
+
+    def counted(self: object, *args: object, **kwargs: object) -> None:
+        opened.append(self)
+        init(self, *args, **kwargs)
+
+    monkeypatch.setattr(tf.compat.v1.Session, "__init__", counted)
+    return opened
+
+
+def test_feeds_that_tensorflow_refuses_are_rejected_by_kind_and_message(tmp_path: Path) -> None:
+    model = frozen(tmp_path, lambda: tf.gather(tf.range(3), placeholder((), tf.int32), name="y"))
+    with pytest.raises(Rejected, match=r"not in \[0, 3\)") as caught:
+        Runner(model, mode=Mode.STRICT)({"x": np.array(7, np.int32)})
+    assert caught.value.kind == "InvalidArgumentError"
+    assert "\n" not in caught.value.message
+
+
+def test_a_rejection_leaves_the_session_usable(runner: Runner) -> None:
+    with pytest.raises(Rejected):
+        runner({"inputs": random(2, 5)})
+    assert runner({"inputs": random(2, 4)})["prediction"].shape == (2, 3)
+
+
+def test_an_input_of_another_dtype_is_rejected(runner: Runner) -> None:
+    with pytest.raises(Rejected, match=r"double"):
+        runner({"inputs": random(2, 4).astype(np.float64)})
+
+
+def test_a_model_without_inputs_runs(tmp_path: Path) -> None:
+    model = frozen(tmp_path, lambda: tf.identity([1.0, 2.0], name="y"))
+    assert Runner(model, mode=Mode.STRICT)({})["y"].tolist() == [1.0, 2.0]
+
+
+def test_outputs_past_the_first_and_strings_come_out(tmp_path: Path) -> None:
+    def build() -> None:
+        parts = tf.strings.split([placeholder((), tf.string)], "-").values
+        tf.raw_ops.UniqueWithCounts(x=parts, name="y")
+
+    outputs = Runner(frozen(tmp_path, build, output="y:2"), mode=Mode.STRICT)
+    assert outputs({"x": np.array(b"a-b-a", object)})["y:2"].tolist() == [2, 1]
+    text = Runner(frozen(tmp_path, build), mode=Mode.STRICT)
+    assert text({"x": np.array(b"a-b-a", object)})["y"].tolist() == [b"a", b"b"]
+
+
+def test_a_graph_that_cannot_be_imported_is_broken(tmp_path: Path) -> None:
+    model = frozen(tmp_path, lambda: tf.tanh(placeholder(()), name="y"))
+    model.graph_def.node[-1].op = "NobodyKnowsThisOp"
+    with pytest.raises(BrokenModel, match=r"cannot be imported: .*NobodyKnowsThisOp"):
+        Runner(model, mode=Mode.STRICT).open()
+
+
+def test_a_value_of_another_shape_than_its_variable_is_broken_by_name(
+    built: Callable[[str], Path],
+) -> None:
+    model = open_model(Request(path=built("softmax_regression-ref"), outputs=("prediction",)))
+    wrong = tuple(replace(v, key="layer/bias") for v in model.variables)
+    with pytest.raises(BrokenModel, match=r"variable layer/kernel does not take its value"):
+        Runner(replace(model, variables=wrong), mode=Mode.STRICT).open()
+
+
+def test_a_variable_that_only_a_function_holds_is_broken_by_name(runner: Runner) -> None:
+    model = runner._model
+    hidden = tuple(replace(v, name=f"hidden/{v.name}") for v in model.variables)
+    with pytest.raises(BrokenModel, match=r"hidden/layer/"):
+        Runner(replace(model, variables=hidden), mode=Mode.STRICT).open()
+
+
+def test_an_input_that_cannot_be_fed_is_broken(runner: Runner) -> None:
+    signature = runner._model.signature
+    twice = replace(signature, inputs=(*signature.inputs, *signature.inputs))
+    with pytest.raises(BrokenModel, match=r"cannot be computed from the inputs: .*inputs:0"):
+        Runner(replace(runner._model, signature=twice), mode=Mode.STRICT).open()
+
+
+def test_the_model_stays_as_it_is(tmp_path: Path) -> None:
+    model = frozen(tmp_path, lambda: tf.add(placeholder(()), tf.random.normal(()), name="y"))
+    before = GraphDef.FromString(model.graph_def.SerializeToString())
+    Runner(model, mode=Mode.STRICT)({"x": np.float32(1)})
+    assert model.graph_def == before
+
+
+def test_random_ops_give_the_same_numbers_in_every_run_and_runner(tmp_path: Path) -> None:
+    model = frozen(
+        tmp_path, lambda: tf.identity(tf.nn.dropout(placeholder((64,)), rate=0.5), name="y")
+    )
+    x = {"x": random(64)}
+    one, other = (Runner(model, mode=Mode.STRICT) for _ in range(2))
+    values = [run(x)["y"] for run in (one, one, other)]
+    np.testing.assert_array_equal(values[0], values[1])
+    np.testing.assert_array_equal(values[0], values[2])
+
+
+def test_another_random_seed_gives_other_numbers(tmp_path: Path) -> None:
+    model = frozen(tmp_path, lambda: tf.add(placeholder(()), tf.random.normal((9,)), name="y"))
+    x = {"x": np.float32(0)}
+    one = Runner(model, mode=Mode.STRICT)(x)["y"]
+    assert (Runner(model, mode=Mode.STRICT, random_seed=(1, 2))(x)["y"] != one).all()
+
+
+def test_a_random_stream_starts_anew_in_every_run(tmp_path: Path) -> None:
+    model = frozen(tmp_path, lambda: tf.random.shuffle(placeholder((64,)), name="y"))
+    run = Runner(model, mode=Mode.STRICT)
+    x = {"x": np.arange(64, dtype=np.float32)}
+    first, second = run(x)["y"], run(x)["y"]
+    np.testing.assert_array_equal(first, second)
+    assert (first != x["x"]).any()
+
+
+def convolution(x: Any, kernel: Any, scale: Any, offset: Any) -> Any:
+    """A convolution, then a batch normalisation of its parts.
+
+    TensorFlow's optimisers multiply a constant scale into a constant kernel.
+    """
+    return tf.nn.conv2d(x, kernel, 1, "SAME") * scale + offset
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_strictly_a_convolution_and_its_frozen_graph_agree_in_every_bit(
+    resource: bool, tmp_path: Path
+) -> None:
+    def build() -> None:
+        shapes = {"kernel": (3, 3, 8, 16), "scale": (16,), "offset": (16,)}
+        variables = [
+            tf.compat.v1.get_variable(n, initializer=random(*s), use_resource=resource)
+            for n, s in shapes.items()
+        ]
+        tf.identity(convolution(placeholder((None, 9, 9, 8)), *variables), name="y")
+
+    assert_identical(trained(tmp_path, build), tmp_path, random(4, 9, 9, 8))
+
+
+def test_strictly_a_function_with_its_own_configuration_is_not_optimised(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.kernel = tf.Variable(random(3, 3, 8, 16))
+    module.scale, module.offset = tf.Variable(random(16)), tf.Variable(random(16) + 1)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 9, 9, 8), name="x")])
+    def serve(x: tf.Tensor) -> tf.Tensor:
+        return convolution(x, module.kernel, module.scale, module.offset)
+
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=serve)
+    model = open_model(Request(path=tmp_path / "saved"))
+    assert any(node.attr["config_proto"].s for node in all_nodes(model.graph_def))
+    assert_identical(model, tmp_path, random(4, 9, 9, 8))
+
+
+def assert_identical(model: Model, folder: Path, x: np.ndarray[Any, Any]) -> None:
+    """Run a model and its frozen graph strictly; compare bits."""
+    (name,) = model.signature.input_names
+    expected, actual = (
+        next(iter(Runner(each, mode=Mode.STRICT)({name: x}).values()))
+        for each in (model, frozen_directly(model, folder))
+    )
+    assert expected.tobytes() == actual.tobytes()
+
+
+def test_strictly_a_static_shape_is_held_against_the_feeds(tmp_path: Path) -> None:
+    """With the optimisers on, this reshape is removed, and a batch of three accepted."""
+
+    def build() -> None:
+        product = tf.matmul(placeholder((None, 4)), tf.ones((4, 2)))
+        tf.reshape(product, (8, 2), name="y")
+
+    model = frozen(tmp_path, build)
+    assert Runner(model, mode=Mode.STRICT)({"x": random(8, 4)})["y"].shape == (8, 2)
+    with pytest.raises(Rejected, match="reshape"):
+        Runner(model, mode=Mode.STRICT)({"x": random(3, 4)})
+
+
+def test_deployed_outputs_are_close_to_strict_ones(runner: Runner) -> None:
+    x = {"inputs": random(5, 4)}
+    deployed = Runner(runner._model, mode=Mode.DEPLOYED)(x)
+    np.testing.assert_allclose(deployed["prediction"], runner(x)["prediction"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Table not initialized", "Table not initialized"),
+        (
+            "Graph execution error:\n\nDetected at node 'y' defined at (most recent call last):\n"
+            '  File "model.py", line 3, in <module>\n    y = tf.gather(x, i)\n'
+            "Node: 'y'\nindices = 7 is not in [0, 3)\n\t [[{{node y}}]]",
+            "indices = 7 is not in [0, 3)",
+        ),
+        ("", "ValueError"),
+        ("x" * 400, "x" * 299 + "…"),
+    ],
+)
+def test_of_an_error_the_first_line_that_says_something_is_kept(text: str, line: str) -> None:
+    assert first_line(ValueError(text)) == line
