@@ -26,6 +26,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _FLOAT_KINDS = "fc"
+_LONGEST = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,5 +258,9 @@ def _difference(expected: Array, actual: Array, unequal: npt.NDArray[np.bool_]) 
 
 
 def _show(value: object) -> str:
-    # repr of a numpy 2 scalar carries its type ("np.float32(0.5)"); str alone rounds trips too.
-    return repr(value) if isinstance(value, (bytes, str)) else str(value)
+    if isinstance(value, (bytes, str)):
+        # A string may be an encoded picture.
+        size = len(value)
+        return repr(value) if size <= _LONGEST else f"{value[:_LONGEST]!r}… ({size:,} bytes)"
+    # repr of a numpy 2 scalar carries its type ("np.float32(0.5)"), and str round trips as well.
+    return str(value)

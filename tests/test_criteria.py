@@ -471,3 +471,13 @@ def test_an_integer_is_told_without_ulp() -> None:
 )
 def test_a_criterion_is_told_as_the_option_is_typed(criterion: Exact | Close, text: str) -> None:
     assert str(criterion) == text
+
+
+def test_a_long_string_that_differs_is_cut_and_its_size_told() -> None:
+    difference = compare(
+        np.array([b"a" * 5000], object), np.array([b"b"], object), criterion=Exact()
+    )
+
+    assert difference is not None
+    assert len(difference.describe("picture")) < 200
+    assert "(5,000 bytes)" in difference.describe("picture")

@@ -59,6 +59,10 @@ def parse_input_spec(text: str, *, source: str = "input spec") -> dict[str, Doma
     tables = data.get("inputs", {})
     if not isinstance(tables, Mapping):
         raise RequestError(f"{source}: inputs is {tables!r}, and should be tables [inputs.NAME]")
+    names = [canonical(name) for name in tables]
+    for name in names:
+        if names.count(name) > 1:
+            raise RequestError(f"{source}: [inputs.{name}] stands there twice, with and without :0")
     return {canonical(name): _domain(name, table, source) for name, table in tables.items()}
 
 
@@ -86,6 +90,9 @@ def _domain(name: str, table: Any, source: str) -> Domain:
     constant = table.get("constant")
     if constant is not None and not _are_values([constant]):
         raise RequestError(f"{where}: constant = {constant!r} should be one value")
+    said = [key for key in ("range", "choices", "constant") if key in table]
+    if len(said) > 1:
+        raise RequestError(f"{where}: {' and '.join(said)} exclude each other: keep one")
     return Domain(
         shape=None if shape is None else tuple(None if size < 0 else size for size in shape),
         bounds=None if bounds is None else (bounds[0], bounds[1]),

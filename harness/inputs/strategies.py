@@ -28,6 +28,8 @@ LARGEST_BATCH = 8
 LARGEST_DIMENSION = 32
 LARGEST_RANK = 3
 
+_LONGEST = 40
+
 
 def from_signature(
     signature: Signature, *, domains: Mapping[str, Domain] | None = None
@@ -86,6 +88,9 @@ def describe(feeds: Mapping[str, npt.NDArray[Any]], *, most: int = 8) -> str:
 
 def _described(name: str, value: npt.NDArray[Any], most: int) -> str:
     kind = f"{'string' if value.dtype == object else value.dtype} {format_shape(value.shape)}"
+    if value.dtype == object and value.size <= most:
+        items = ", ".join(_shortened(item) for item in value.reshape(-1))
+        return f"{name} = [{items}] ({kind})"
     if value.size <= most:
         listed = np.array2string(value, separator=", ").replace("\n", "")
         return f"{name} = {listed} ({kind})"
@@ -93,6 +98,11 @@ def _described(name: str, value: npt.NDArray[Any], most: int) -> str:
         return f"{name}: {kind}"
     low, high = value.min(), value.max()
     return f"{name}: {kind}, {f'all {low}' if low == high else f'{low} to {high}'}"
+
+
+def _shortened(item: bytes) -> str:
+    # A string may be an encoded picture.
+    return repr(item) if len(item) <= _LONGEST else f"{item[:_LONGEST]!r}… ({len(item):,} bytes)"
 
 
 def _narrowed(spec: TensorSpec, domain: Domain) -> Shape | None:

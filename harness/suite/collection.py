@@ -28,7 +28,8 @@ class SuiteModule(pytest.Module):
 def file_argument(argument: str) -> str:
     """Return a command-line argument with the suite's short id replaced by its file."""
     head, separator, rest = argument.partition("::")
-    return f"{SUITE}{separator}{rest}" if head == SUITE_ID else argument
+    is_ours = head == SUITE_ID and not Path(head).exists()
+    return f"{SUITE}{separator}{rest}" if is_ours else argument
 
 
 def parametrize(metafunc: pytest.Metafunc, subjects: tuple[Subject, ...]) -> None:

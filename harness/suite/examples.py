@@ -32,8 +32,9 @@ def for_all_examples(
 ) -> Callable[[Signature, Callable[[Feeds], None]], None]:
     """Return a function that runs a check on `max_examples` feeds of a signature.
 
-    The feeds depend on the signature, the domains and the seed alone, so that every stage and
-    every candidate sees the same. The Disagreement that comes out is that of the simplest feeds
+    The feeds depend on the signature, the domains and the seed, so that every stage and every
+    candidate sees the same. (Hypothesis also mixes in constants that it finds in the modules of
+    the folder: they stay the same as long as the same modules are loaded.) The Disagreement that comes out is that of the simplest feeds
     found, and says what they are.
     """
 

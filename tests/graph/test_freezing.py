@@ -369,7 +369,7 @@ def test_a_frozen_variable_counts_as_initialised(resource: bool, version: int) -
 
         def initialised() -> tf.Tensor:
             if resource:
-                return tf.raw_ops.VarIsInitializedOp(resource=w.handle)
+                return tf.raw_ops.VarIsInitializedOp(resource=tf.identity(w.handle))
             return tf.compat.v1.is_variable_initialized(w)
 
         def body(i: tf.Tensor, h: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

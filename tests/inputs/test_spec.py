@@ -99,3 +99,13 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe[inputs]")
     with pytest.raises(RequestError, match=r"^--input-spec .*spec\.toml: no TOML: .*UTF-8"):
         read_input_spec(path)
+
+
+def test_statements_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(RequestError, match="range and constant exclude each other"):
+        parse_input_spec("[inputs.x]\nrange = [0, 1]\nconstant = 1\n")
+
+
+def test_an_input_that_is_stated_twice_is_refused() -> None:
+    with pytest.raises(RequestError, match="stands there twice"):
+        parse_input_spec('[inputs.x]\nconstant = 1\n[inputs."x:0"]\nconstant = 2\n')

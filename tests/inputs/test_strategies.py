@@ -215,3 +215,10 @@ def test_all_feeds_are_told() -> None:
 
 def test_no_feeds_are_told_by_nothing() -> None:
     assert describe({}) == ""
+
+
+def test_a_long_string_is_cut_and_its_size_told() -> None:
+    said = describe({"x": np.array([b"\x89" * 5000], object)})
+
+    assert len(said) < 400
+    assert "(5,000 bytes)" in said

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# A run of pytest inside this one forgets the modules that it imported first, and TensorFlow's
+# extension modules crash the process when they are imported again.
+import tensorflow as tf  # noqa: F401
+
 Verify = Callable[..., pytest.RunResult]
 
 
