@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow.python.tools import freeze_graph as tensorflow_tool
 
 from harness.errors import Unsupported
-from harness.exporters.method import Export, Method, known_limit, need_checkpoint, output_nodes
+from harness.exporters.freeze_graph_tool import run_freeze_graph
+from harness.exporters.method import Export, Method, known_limit, need_checkpoint
 from harness.models.model import Model
 
 
@@ -29,7 +28,7 @@ def export_text(model: Model, folder: Path) -> Export:
 
 
 def _export(model: Model, folder: Path, *, binary: bool) -> Export:
-    prefix = need_checkpoint(model)
+    checkpoint = need_checkpoint(model)
     for variable in model.variables:
         if variable.slice_spec:
             raise Unsupported(
@@ -46,23 +45,10 @@ def _export(model: Model, folder: Path, *, binary: bool) -> Export:
         graph.write_bytes(model.graph_def.SerializeToString())
     else:
         graph.write_text(text_format.MessageToString(model.graph_def), encoding="utf-8")
-    frozen = folder / "frozen.pb"
     resource = any(variable.is_resource for variable in model.variables)
     reason = "the tool does not restore resource variables without a .meta"
-    with tf.Graph().as_default(), known_limit(reason, applies=resource):
-        tensorflow_tool.freeze_graph(
-            input_graph=str(graph),
-            input_saver="",
-            input_binary=binary,
-            input_checkpoint=prefix,
-            output_node_names=",".join(output_nodes(model)),
-            restore_op_name="",
-            filename_tensor_name="",
-            output_graph=str(frozen),
-            clear_devices=True,
-            initializer_nodes="",
-        )
-    return Export(path=frozen)
+    with known_limit(reason, applies=resource):
+        return run_freeze_graph(model, folder, checkpoint=checkpoint, graph=graph, is_binary=binary)
 
 
 BINARY = Method(

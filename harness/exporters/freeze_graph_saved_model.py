@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import tensorflow as tf
-from tensorflow.python.tools import freeze_graph as tensorflow_tool
-
-from harness.exporters.method import Export, Method, output_nodes
+from harness.exporters.freeze_graph_tool import run_freeze_graph
+from harness.exporters.method import Export, Method
 from harness.exporters.saved_model import write_saved_model
 from harness.models.model import Model
 
@@ -15,22 +13,7 @@ from harness.models.model import Model
 def export(model: Model, folder: Path) -> Export:
     """Write the model as a SavedModel and freeze that."""
     saved_model = write_saved_model(model, folder / "saved_model")
-    frozen = folder / "frozen.pb"
-    with tf.Graph().as_default():
-        tensorflow_tool.freeze_graph(
-            input_graph="",
-            input_saver="",
-            input_binary=True,
-            input_checkpoint="",
-            output_node_names=",".join(output_nodes(model)),
-            restore_op_name="",
-            filename_tensor_name="",
-            output_graph=str(frozen),
-            clear_devices=True,
-            initializer_nodes="",
-            input_saved_model_dir=str(saved_model),
-        )
-    return Export(path=frozen)
+    return run_freeze_graph(model, folder, saved_model=saved_model)
 
 
 METHOD = Method(

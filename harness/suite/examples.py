@@ -33,9 +33,9 @@ def for_all_examples(
     """Return a function that runs a check on `max_examples` feeds of a signature.
 
     The feeds depend on the signature, the domains and the seed, so that every stage and every
-    candidate sees the same. (Hypothesis also mixes in constants that it finds in the modules of
-    the folder: they stay the same as long as the same modules are loaded.) The Disagreement that comes out is that of the simplest feeds
-    found, and says what they are.
+    candidate sees the same. (Hypothesis also mixes in constants of the modules of the working
+    folder: they stay the same while the same modules are loaded.) The Disagreement that comes out
+    is that of the simplest feeds found, and says what they are.
     """
 
     def for_all(signature: Signature, check: Callable[[Feeds], None]) -> None:

@@ -48,8 +48,9 @@ def test_no_session_is_opened(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a session was opened")
 
+    model = opened("softmax_regression-resource")
     monkeypatch.setattr(tf.compat.v1.Session, "__init__", refuse)
-    export = METHOD.export(opened("softmax_regression-resource"), tmp_path)
+    export = METHOD.export(model, tmp_path)
     assert export.path.is_file()
     assert not export.names
 

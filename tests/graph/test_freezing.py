@@ -353,6 +353,27 @@ def test_a_handle_is_returned_by_a_function() -> None:
         assert_freezes_exactly(session, {})
 
 
+def test_a_function_may_return_what_it_read_as_it_is() -> None:
+    with session_without_optimisers() as session:
+        w = variable("w", (2,))
+
+        @tf.function(autograph=False)
+        def function() -> tf.Tensor:
+            return w.read_value()
+
+        tf.identity(function(), name="y")
+        graph_def = session.graph.as_graph_def()
+    (function_def,) = graph_def.library.function
+    (read,) = (node.name for node in function_def.node_def if node.op == "ReadVariableOp")
+    # TensorFlow puts an Identity between them; other writers of graphs need not.
+    for output in function_def.ret:
+        function_def.ret[output] = f"{read}:value:0"
+    value = np.float32([1.5, -2.0])
+    assert bits(run(freeze(graph_def, weights={"w": value}, outputs=["y"]), ["y"], {})) == bits(
+        [value]
+    )
+
+
 def test_a_handle_is_chosen_by_a_functional_condition() -> None:
     with control_flow(2), session_without_optimisers() as session:
         flag = placeholder("flag", (), tf.bool)
