@@ -205,8 +205,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     path = run.settings.report_json
     if path is not None:
+        from harness.report.json_text import write_report
+
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(run.report().to_json(), encoding="utf-8")
+        path.write_text(write_report(run.report()), encoding="utf-8")
 
 
 def pytest_terminal_summary(

@@ -1,22 +1,18 @@
 """What was found: stages, verdicts and the report that every rendering is made from.
 
 A test writes one `StageRecord`; the controller of the test run gathers the records into one
-`Report`. Both travel as JSON text, so that pytest-xdist can carry the records from its workers.
+`Report`. Both travel as JSON text: see `report.json_text`.
 """
 
 from __future__ import annotations
 
 import enum
-import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.criteria import NO_DIFFERENCE, Measurement
 from harness.signature import Signature, TensorSpec
-
-SCHEMA = 1
 
 
 class Stage(str, enum.Enum):
@@ -123,17 +119,6 @@ class StageRecord:
     candidate: str | None = None
     method: str | None = None
     facts: ModelFacts | None = None
-
-    def to_json(self) -> str:
-        """Return this record as one line of JSON."""
-        return json.dumps(_finite(asdict(self)), separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> StageRecord:
-        """Return the record that `to_json` wrote."""
-        data = _unfinite(json.loads(text))
-        result, facts = data.pop("result"), data.pop("facts")
-        return cls(result=_result(result), facts=_facts(facts) if facts else None, **data)
 
 
 def _first_failed(stages: Mapping[Stage, StageResult]) -> StageResult | None:
@@ -261,34 +246,6 @@ class Report:
     python: str
     models: tuple[ModelReport, ...] = ()
 
-    def to_json(self) -> str:
-        """Return the report as JSON text; the schema is in ARCHITECTURE.md."""
-        data = {
-            "schema": SCHEMA,
-            "freezeproof": self.freezeproof,
-            "tensorflow": self.tensorflow,
-            "python": self.python,
-            "models": [_model_as_json(model) for model in self.models],
-        }
-        return json.dumps(_finite(data), indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Report:
-        """Return the report that `to_json` wrote.
-
-        Raises:
-            ValueError: the text is of another schema.
-        """
-        data = _unfinite(json.loads(text))
-        if data.get("schema") != SCHEMA:
-            raise ValueError(f"report of schema {data.get('schema')!r}; this reads {SCHEMA}")
-        return cls(
-            freezeproof=data["freezeproof"],
-            tensorflow=data["tensorflow"],
-            python=data["python"],
-            models=tuple(_model_from_json(model) for model in data["models"]),
-        )
-
 
 def gather(records: Iterable[StageRecord]) -> tuple[ModelReport, ...]:
     """Return one `ModelReport` per model, candidates in the order of their first record."""
@@ -322,135 +279,3 @@ def _with_stage(
         known, stages={stage: stages[stage] for stage in Stage if stage in stages}
     )
     return tuple(by_name.values())
-
-
-def _model_as_json(model: ModelReport) -> dict[str, Any]:
-    facts = model.facts
-    return {
-        "name": model.name,
-        "reference": facts.reference,
-        "kind": facts.kind,
-        "inputs": [asdict(spec) for spec in facts.inputs],
-        "outputs": [asdict(spec) for spec in facts.outputs],
-        "inferred": {"inputs": facts.inputs_inferred, "outputs": facts.outputs_inferred},
-        "verdict": model.verdict.value,
-        "stage": model.stage.value if model.stage else None,
-        "message": model.message,
-        "warnings": [asdict(warning) for warning in model.warnings],
-        "stages": {str(s): _stage_as_json(result) for s, result in model.stages.items()},
-        "candidates": [_candidate_as_json(candidate) for candidate in model.candidates],
-    }
-
-
-def _candidate_as_json(candidate: CandidateReport) -> dict[str, Any]:
-    compared = candidate.stages.get(Stage.OUTPUTS)
-    return {
-        "name": candidate.name,
-        "method": candidate.method,
-        "verdict": candidate.verdict.value,
-        "stage": candidate.failed.stage.value if candidate.failed else None,
-        "message": candidate.message,
-        "stages": {str(s): _stage_as_json(result) for s, result in candidate.stages.items()},
-        "examples": compared.examples if compared else 0,
-        "rejected": compared.rejected if compared else 0,
-        "max_ulp": candidate.measured.max_ulp,
-        "max_abs": candidate.measured.max_abs,
-        "max_rel": candidate.measured.max_rel,
-        "nodes": candidate.known("nodes"),
-        "bytes": candidate.known("bytes"),
-        "seconds": candidate.seconds,
-    }
-
-
-def _stage_as_json(result: StageResult) -> dict[str, Any]:
-    measured = asdict(result.measured)
-    rest = {key: value for key, value in asdict(result).items() if key not in {"stage", "measured"}}
-    return {**rest, **measured}
-
-
-def _model_from_json(data: Mapping[str, Any]) -> ModelReport:
-    facts = {key: data[key] for key in ("reference", "kind", "inputs", "outputs")}
-    inferred = data["inferred"]
-    return ModelReport(
-        name=data["name"],
-        facts=_facts(
-            facts,
-            inputs_inferred=inferred["inputs"],
-            outputs_inferred=inferred["outputs"],
-        ),
-        stages=_stages_from_json(data["stages"]),
-        candidates=tuple(
-            CandidateReport(
-                name=candidate["name"],
-                method=candidate["method"],
-                stages=_stages_from_json(candidate["stages"]),
-            )
-            for candidate in data["candidates"]
-        ),
-    )
-
-
-def _stages_from_json(data: Mapping[str, Any]) -> dict[Stage, StageResult]:
-    return {Stage(name): _flat_result(Stage(name), result) for name, result in data.items()}
-
-
-def _flat_result(stage: Stage, data: Mapping[str, Any]) -> StageResult:
-    numbers = ("max_ulp", "max_abs", "max_rel")
-    rest = {key: value for key, value in data.items() if key not in numbers}
-    return _result({**rest, "stage": stage, "measured": {key: data[key] for key in numbers}})
-
-
-def _result(data: Mapping[str, Any]) -> StageResult:
-    rest = {k: v for k, v in data.items() if k not in {"stage", "status", "measured", "warnings"}}
-    return StageResult(
-        stage=Stage(data["stage"]),
-        status=Status(data["status"]),
-        measured=Measurement(**data["measured"]),
-        warnings=tuple(
-            ModelWarning(code=w["code"], message=w["message"], nodes=tuple(w["nodes"]))
-            for w in data["warnings"]
-        ),
-        **rest,
-    )
-
-
-def _facts(data: Mapping[str, Any], **more: Any) -> ModelFacts:
-    rest = {k: v for k, v in data.items() if k not in {"inputs", "outputs"}}
-    return ModelFacts(
-        inputs=tuple(_spec(spec) for spec in data["inputs"]),
-        outputs=tuple(_spec(spec) for spec in data["outputs"]),
-        **rest,
-        **more,
-    )
-
-
-def _spec(data: Mapping[str, Any]) -> TensorSpec:
-    shape = data["shape"]
-    return TensorSpec(
-        name=data["name"],
-        dtype=data["dtype"],
-        shape=None if shape is None else tuple(shape),
-    )
-
-
-def _finite(value: Any) -> Any:
-    """Replace infinities by the text "inf": JSON has no number for them."""
-    if isinstance(value, float) and math.isinf(value):
-        return "inf"
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
-
-
-def _unfinite(value: Any) -> Any:
-    """Undo `_finite` on the numbers, which are the fields named `max_…`."""
-    if isinstance(value, dict):
-        return {
-            key: math.inf if item == "inf" and key.startswith("max_") else _unfinite(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_unfinite(item) for item in value]
-    return value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.report.json_text import write_record
 from harness.report.progress import Progress
 from harness.signature import Signature
 from harness.subject import Candidate, Subject
@@ -72,7 +73,7 @@ def settle(
             method=candidate.method if candidate else None,
             facts=None if candidate else proof.facts(),
         )
-        request.node.user_properties.append((PROPERTY, record.to_json()))
+        request.node.user_properties.append((PROPERTY, write_record(record)))
         if result.status is Status.FAILED:
             pytest.fail(f"{result.stage}: {result.reason}\n{_again(request)}", pytrace=False)
         if result.status is not Status.PASSED:

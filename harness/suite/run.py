@@ -11,6 +11,7 @@ import pytest
 
 from harness import __version__
 from harness.options import Settings
+from harness.report.json_text import read_record
 from harness.subject import Subject
 from harness.verdict import Report, StageRecord, gather
 from harness.wheel import tensorflow_version
@@ -77,4 +78,4 @@ class Gathering:
             return  # the teardown's report carries the same properties again
         for name, value in report.user_properties:
             if name == PROPERTY:
-                self._run.records.append(StageRecord.from_json(str(value)))
+                self._run.records.append(read_record(str(value)))

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.verdict import ModelReport, Report, Stage, Status, Verdict
+from harness.report.json_text import read_report
+from harness.verdict import ModelReport, Stage, Status, Verdict
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -142,7 +143,7 @@ def verify(pytester: pytest.Pytester) -> Verify:
             "-q", "-p", "no:cacheprovider", "--report-json=report.json", *arguments
         )
         result.stdout.no_fnmatch_line("*Traceback*")
-        report = Report.from_json((pytester.path / "report.json").read_text())
+        report = read_report((pytester.path / "report.json").read_text())
         (model,) = report.models
         expected = {Verdict.EQUIVALENT, Verdict.SUSPICIOUS}
         assert (result.ret == pytest.ExitCode.OK) is (model.verdict in expected)
