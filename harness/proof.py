@@ -85,7 +85,9 @@ class Proof:
                 Stage.RESTORE,
                 nodes=len(model.graph_def.node),
                 warnings=warnings(
-                    variables=len(model.variables), saved_tensors=model.saved_tensors
+                    variables=len(model.variables),
+                    saved_tensors=model.saved_tensors,
+                    unused_inputs=model.unused_inputs,
                 ),
             )
 

@@ -29,12 +29,30 @@ def obstacle(graph_def: graph_pb2.GraphDef) -> str:
     return ""
 
 
-def warnings(*, variables: int, saved_tensors: int) -> tuple[ModelWarning, ...]:
+def warnings(
+    *, variables: int, saved_tensors: int, unused_inputs: tuple[str, ...] = ()
+) -> tuple[ModelWarning, ...]:
     """Return what is suspicious about a model whose checkpoint holds `saved_tensors` tensors."""
-    if variables or not saved_tensors:
-        return ()
-    message = "no variable of the checkpoint reaches the output: the frozen graph holds no weight"
-    return (ModelWarning(code="no_weight", message=message),)
+    found = []
+    if saved_tensors and not variables:
+        found.append(
+            ModelWarning(
+                code="no_weight",
+                message=(
+                    "no variable of the checkpoint reaches the output: the frozen graph holds "
+                    "no weight"
+                ),
+            )
+        )
+    if unused_inputs:
+        found.append(
+            ModelWarning(
+                code="unused_input",
+                message=f"no output depends on the input {', '.join(unused_inputs)}",
+                nodes=unused_inputs,
+            )
+        )
+    return tuple(found)
 
 
 def random_warning(graph_def: graph_pb2.GraphDef) -> ModelWarning:

@@ -25,7 +25,7 @@ class Model:
     `graph_def` holds that sub-graph and nothing else. `variables` are those in it; `weights` maps
     their node names to values, read when asked for. `checkpoint_prefix` is what a saver restores
     from, None for a frozen graph. `saved_tensors` counts what the checkpoint holds, on the path or
-    off it.
+    off it. `unused_inputs` are those of a SavedModel's signature that no output depends on.
     """
 
     path: Path
@@ -37,6 +37,7 @@ class Model:
     variables: tuple[Variable, ...] = ()
     checkpoint_prefix: str | None = None
     saved_tensors: int = 0
+    unused_inputs: tuple[str, ...] = ()
 
     @property
     def weights(self) -> Mapping[str, npt.NDArray[Any]]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tensorflow.core.framework import graph_pb2
+
 from harness.errors import RequestError
+from harness.graph.extract import PLACEHOLDER_OPS, reachable
 from harness.models.checkpoint import open_checkpoint_model
 from harness.models.frozen import open_frozen
-from harness.models.locate import locate
+from harness.models.locate import Location, locate
 from harness.models.model import Model
 from harness.models.saved_model import open_saved_model
 from harness.subject import Request
+from harness.tensor_names import node_name
 
 
 def open_model(request: Request) -> Model:
@@ -24,6 +30,10 @@ def open_model(request: Request) -> Model:
             f"--meta-graph goes with a checkpoint, and {request.path} is a "
             f"{location.kind.replace('_', ' ')}"
         )
+    return _with_needed_inputs(_open(location, request), named=bool(request.inputs))
+
+
+def _open(location: Location, request: Request) -> Model:
     if location.kind == "saved_model":
         return open_saved_model(
             location.path,
@@ -41,3 +51,49 @@ def open_model(request: Request) -> Model:
         outputs=request.outputs,
         moving_averages=request.moving_averages,
     )
+
+
+def _with_needed_inputs(model: Model, *, named: bool) -> Model:
+    """Return the model without inputs that its outputs do not depend on.
+
+    No method exports such an input, and a signature may have one; a user who names one is mistaken.
+    """
+    nodes = {node.name: node for node in model.graph_def.node}
+    needed = reachable(nodes, model.signature.output_names)
+    inputs = tuple(s for s in model.signature.inputs if node_name(s.name) in needed)
+    unused = tuple(s.name for s in model.signature.inputs if s not in inputs)
+    unfed = _unfed_placeholders(model, needed)
+    if unfed:
+        raise RequestError(
+            f"--inputs: the outputs also depend on the placeholder {unfed[0]}: name it too"
+        )
+    if not unused:
+        return model
+    if named:
+        known = ", ".join(spec.name for spec in inputs) or "no input"
+        raise RequestError(
+            f"--inputs {unused[0]}: the outputs do not depend on it; they depend on {known}"
+        )
+    graph_def = graph_pb2.GraphDef()
+    graph_def.CopyFrom(model.graph_def)
+    del graph_def.node[:]
+    dropped = {node_name(name) for name in unused}
+    graph_def.node.extend(node for node in model.graph_def.node if node.name not in dropped)
+    return replace(
+        model,
+        graph_def=graph_def,
+        signature=replace(model.signature, inputs=inputs),
+        unused_inputs=unused,
+    )
+
+
+def _unfed_placeholders(model: Model, needed: set[str]) -> list[str]:
+    fed = {node_name(name) for name in model.signature.input_names}
+    return [
+        node.name
+        for node in model.graph_def.node
+        if node.op in PLACEHOLDER_OPS
+        and node.name in needed - fed
+        # Where "node:1" is cut, "node" becomes an IdentityN over placeholders of its own.
+        and node.name.rpartition("/cut_")[0] not in fed
+    ]

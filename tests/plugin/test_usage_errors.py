@@ -65,6 +65,23 @@ def test_a_value_that_means_nothing(verify: Verify, argument: str, words: str) -
     assert words in error_of(verify(argument))
 
 
+def test_an_input_that_no_output_depends_on(verify: Verify) -> None:
+    # The labels go into the loss, not into the prediction.
+    message = error_of(verify("--inputs=inputs,labels", "--outputs=prediction"))
+
+    assert "--inputs labels: the outputs do not depend on it; they depend on inputs" in message
+
+
+def test_a_placeholder_that_is_needed_and_not_named(
+    built: Callable[[str], Path], verify: Verify
+) -> None:
+    message = error_of(
+        verify("--inputs=inputs", "--outputs=outputs", checkpoint=built("cond_v1-ref"))
+    )
+
+    assert "depend on the placeholder flag: name it too" in message
+
+
 def test_an_input_spec_of_another_input(verify: Verify, tmp_path: Path) -> None:
     path = tmp_path / "spec.toml"
     path.write_text("[inputs.input]\nrange = [0, 1]\n")

@@ -74,9 +74,6 @@ def strict_json(text: str) -> Any:
 DIFFERENT = candidate(
     result(Stage.OUTPUTS, Status.FAILED, reason="y[0] = 1.0, but should be 0.0"), name="old.pb"
 )
-UNSUPPORTED = candidate(
-    result(Stage.EXPORT, Status.UNSUPPORTED, reason="no SavedModel"), name="saved_model"
-)
 SUSPICIOUS = candidate(result(Stage.OUTPUTS, warnings=(DROPOUT,)), name="suspicious")
 
 
