@@ -7,7 +7,7 @@ from dataclasses import replace
 from tensorflow.core.framework import graph_pb2
 
 from harness.errors import RequestError
-from harness.graph.extract import PLACEHOLDER_OPS, reachable
+from harness.graph.extract import reachable
 from harness.models.checkpoint import open_checkpoint_model
 from harness.models.frozen import open_frozen
 from harness.models.locate import Location, locate
@@ -62,11 +62,6 @@ def _with_needed_inputs(model: Model, *, named: bool) -> Model:
     needed = reachable(nodes, model.signature.output_names)
     inputs = tuple(s for s in model.signature.inputs if node_name(s.name) in needed)
     unused = tuple(s.name for s in model.signature.inputs if s not in inputs)
-    unfed = _unfed_placeholders(model, needed)
-    if unfed:
-        raise RequestError(
-            f"--inputs: the outputs also depend on the placeholder {unfed[0]}: name it too"
-        )
     if not unused:
         return model
     if named:
@@ -85,15 +80,3 @@ def _with_needed_inputs(model: Model, *, named: bool) -> Model:
         signature=replace(model.signature, inputs=inputs),
         unused_inputs=unused,
     )
-
-
-def _unfed_placeholders(model: Model, needed: set[str]) -> list[str]:
-    fed = {node_name(name) for name in model.signature.input_names}
-    return [
-        node.name
-        for node in model.graph_def.node
-        if node.op in PLACEHOLDER_OPS
-        and node.name in needed - fed
-        # Where "node:1" is cut, "node" becomes an IdentityN over placeholders of its own.
-        and node.name.rpartition("/cut_")[0] not in fed
-    ]

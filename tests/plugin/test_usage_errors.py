@@ -79,7 +79,7 @@ def test_a_placeholder_that_is_needed_and_not_named(
         verify("--inputs=inputs", "--outputs=outputs", checkpoint=built("cond_v1-ref"))
     )
 
-    assert "depend on the placeholder flag: name it too" in message
+    assert "the outputs also need flag, a placeholder" in message
 
 
 def test_an_input_spec_of_another_input(verify: Verify, tmp_path: Path) -> None:
