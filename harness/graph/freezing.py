@@ -248,10 +248,10 @@ class _Body:
         elif node.op in _CALLS:
             self._rewrite_call(node, found)
         elif handles:
-            self._rewrite_reader(node, found, found[handles[0]])
+            self._rewrite_reader(node, found, handles[0])
 
-    def _rewrite_reader(self, node: node_def_pb2.NodeDef, found: Handles, dtype: int) -> None:
-        op = node.op
+    def _rewrite_reader(self, node: node_def_pb2.NodeDef, found: Handles, handle: str) -> None:
+        op, dtype = node.op, found[handle]
         self._rename_output(node)
         if op in _FORWARDS:
             node.op = op.removeprefix("Ref")
@@ -273,8 +273,8 @@ class _Body:
             self._become_gather(node, dtype)
         else:
             raise BrokenModel(
-                f"{node.name} ({op}) uses the variable {node_name(node.input[0])} otherwise than "
-                f"by reading it: a model that changes its own state cannot be frozen"
+                f"{node.name} ({op}) takes the handle of the variable {node_name(handle)} and is "
+                f"not known to read it only: it cannot be given a constant instead"
             )
 
     def _become_gather(self, node: node_def_pb2.NodeDef, dtype: int) -> None:
@@ -309,6 +309,12 @@ class _Body:
                 tensor = self._output(node, index)
                 if tensor in outputs:
                     node.attr["Tout"].list.type[index] = outputs[tensor]
+        if "output_shapes" in node.attr:
+            for index, shape in enumerate(node.attr["output_shapes"].list.shape):
+                if self._output(node, index) in outputs:
+                    # Of the handle it was the scalar; of the value, TensorFlow finds it.
+                    shape.Clear()
+                    shape.unknown_rank = True
         for attribute in attributes:
             value = node.attr[attribute]
             for function in [value.func] if value.func.name else value.list.func:

@@ -353,6 +353,33 @@ def test_a_handle_is_returned_by_a_function() -> None:
         assert_freezes_exactly(session, {})
 
 
+def test_a_handle_is_read_after_the_loop_that_passed_it_on() -> None:
+    with control_flow(2), session_without_optimisers() as session:
+        x, w = placeholder("x", (None, 3)), variable("w", (3, 3))
+
+        def read(handle: tf.Tensor) -> tf.Tensor:
+            return tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+
+        def body(i: tf.Tensor, h: tf.Tensor, handle: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return i + 1, tf.matmul(h, read(handle)), handle
+
+        _, h, handle = tf.while_loop(lambda i, *_: i < 3, body, (0, x, w.handle))
+        tf.matmul(h, read(handle), name="y")
+        assert_freezes_exactly(session, {"x": ONES})
+
+
+def test_an_op_that_may_do_anything_with_a_handle_is_refused_by_both_names() -> None:
+    with session_without_optimisers() as session:
+        state = tf.compat.v1.get_variable(
+            "generator/state", initializer=np.zeros(3, np.int64), use_resource=True
+        )
+        tf.raw_ops.StatefulStandardNormalV2(
+            resource=state.handle, algorithm=np.int64(1), shape=[2], name="y"
+        )
+        with pytest.raises(BrokenModel, match=r"y \(Stateful\w+\) .* variable generator/state"):
+            frozen(session, ["y"])
+
+
 def test_a_function_may_return_what_it_read_as_it_is() -> None:
     with session_without_optimisers() as session:
         w = variable("w", (2,))

@@ -71,6 +71,13 @@ def test_a_graph_with_weights_or_without_a_checkpoint_is_not() -> None:
     assert not warnings(variables=0, saved_tensors=0)
 
 
+def test_an_input_that_no_output_depends_on_is_suspicious() -> None:
+    (warning,) = warnings(variables=1, saved_tensors=5, unused_inputs=("rate", "keep"))
+    assert warning.code == "unused_input"
+    assert "rate, keep" in warning.message
+    assert warning.nodes == ("rate", "keep")
+
+
 def test_a_random_op_is_named_by_op_and_node() -> None:
     warning = random_warning(graph_of(lambda: tf.nn.dropout(tf.ones((4,)), rate=0.5, name="drop")))
     assert warning.code == "random_op"
