@@ -191,7 +191,7 @@ def _spec(
     stated = name.partition(":")[2] or "0"
     index = int(stated) if stated.isdecimal() else len(dtypes)
     if index >= len(dtypes):
-        what = f"{len(dtypes)} outputs" if dtypes else "no output: it is run, not read"
+        what = f"{len(dtypes)} output(s)" if dtypes else "no output: it is run, not read"
         raise RequestError(f"{option} {name}: the node {node.name} ({node.op}) has {what}")
     shape = declared_shape(node, index, producer=graph_def.versions.producer)
     return TensorSpec(name=name, dtype=dtypes[index], shape=shape)

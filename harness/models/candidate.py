@@ -83,7 +83,7 @@ def _check_tensors(
             if dtypes is not None and output_index(tensor) >= len(dtypes):
                 raise BrokenModel(
                     f"{path.name} holds no tensor {tensor}, an {role} of the reference: "
-                    f"{name} ({nodes[name].op}) has {len(dtypes)} outputs"
+                    f"{name} ({nodes[name].op}) has {len(dtypes)} output(s)"
                 )
 
 
