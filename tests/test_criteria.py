@@ -414,7 +414,9 @@ def test_two_nans_do_not_hide_what_differs_beside_them() -> None:
 
 def test_two_complex_nans_do_not_hide_what_differs_beside_them() -> None:
     expected = np.array([complex(math.nan, 1), 1], np.complex64)
-    actual = np.array([complex(5, math.nan), np.nextafter(np.float32(1), 2)], np.complex64)
+    actual = np.array(
+        [complex(5, math.nan), np.nextafter(np.float32(1), np.float32(2))], np.complex64
+    )
     assert measure(expected, actual).max_ulp == 1
 
 

@@ -97,6 +97,8 @@ def _described(name: str, value: npt.NDArray[Any], most: int) -> str:
     if value.dtype == object or value.dtype.kind == "c":
         return f"{name}: {kind}"
     low, high = value.min(), value.max()
+    if value.dtype.kind == "V":  # bfloat16 and the like print in other ways by version
+        low, high = float(low), float(high)
     return f"{name}: {kind}, {f'all {low}' if low == high else f'{low} to {high}'}"
 
 

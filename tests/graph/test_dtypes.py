@@ -27,7 +27,7 @@ def placeholder(shape: Any, *, op: str = "Placeholder") -> NodeDef:
     return node
 
 
-@pytest.mark.parametrize("name", ["float32", "bfloat16", "string", "resource", "qint8", "int4"])
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "string", "resource", "qint8"])
 def test_a_dtype_is_named_and_found_by_its_name(name: str) -> None:
     assert dtype_name(dtype_enum(name)) == name
 

@@ -49,7 +49,7 @@ def test_a_checkpoint_without_its_graph(verify: Verify, regression: Path, tmp_pa
     ("argument", "words"),
     [
         ("--outputs=predictoin", "nearest: prediction"),
-        ("--outputs=prediction:4", "has 1 output"),
+        ("--outputs=prediction:4", "has 1 output(s)"),
         ("--inputs=inpust", "nearest: inputs"),
         ("--export-methods=freezegraph", "nearest: freeze_graph"),
         ("--tolerance=1e-3", "close:RTOL"),
