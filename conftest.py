@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.subject import Request, Subject, candidates_of
+
+# For `fixtures`, which is not installed. Last, so that the harness under test is the installed one.
+sys.path.append(str(Path(__file__).parent))
 
 EXAMPLES = 25
 

@@ -60,12 +60,16 @@ def test_the_command_that_is_printed_fails_alike(
     pytester: pytest.Pytester, verify: Verify, wrong: Path
 ) -> None:
     first = verify(f"--frozen={wrong}", methods="none")
-    (line,) = [line for line in first.outlines if line.startswith("reproduce with: pytest ")]
+    command = next(
+        line.removeprefix("reproduce with: pytest ")
+        for line in first.outlines
+        if line.startswith("reproduce with: pytest ")
+    )
 
-    again = pytester.runpytest_inprocess(*shlex.split(line.removeprefix("reproduce with: pytest ")))
+    again = pytester.runpytest_inprocess(*shlex.split(command))
 
     again.assert_outcomes(failed=1)
-    (message,) = [line for line in first.outlines if line.startswith("outputs: prediction")]
+    message = next(line for line in first.outlines if line.startswith("outputs: prediction"))
     again.stdout.fnmatch_lines([message.replace("[", "[[]")])
 
 
