@@ -1,13 +1,17 @@
 """When two arrays count as the same: bit for bit, or within a tolerance.
 
 Identity is dtype, then shape, then bits; a NaN equals a NaN of any payload, and +0 differs from
--0. `numpy.testing.assert_array_equal` is no substitute: it passes +0 against -0 and float32 against
+-0. A complex number is two floats: a NaN in one part hides nothing in the other.
+`numpy.testing.assert_array_equal` is no substitute: it passes +0 against -0 and float32 against
 float64.
 
 Closeness is relative to the largest finite magnitude of the expected tensor:
 
-    |actual[i] - expected[i]| <= rtol * max_j |expected[j]|
+    |actual[i] - expected[i]| <= max(rtol, eps) * max_j |expected[j]|
 
+where eps is the gap between 1 and the next value of the dtype (of a complex dtype: of its parts).
+Two computations that both round rightly may land on neighbouring values, which lie that far apart:
+a float16 or a float8 has no values that would meet a finer tolerance but the very same ones.
 An absolute bound misleads (logits of size 8 differ by more than probabilities do), and a bound
 relative to each element fails on elements that cancel to nearly nothing. Integers, booleans and
 strings have no rounding: for them closeness is identity.
@@ -39,7 +43,10 @@ class Exact:
 
 @dataclass(frozen=True, kw_only=True)
 class Close:
-    """Same dtype, same shape, values within `rtol` of the output's largest magnitude."""
+    """Same dtype, same shape, values within `rtol` of the output's largest magnitude.
+
+    Where `rtol` is finer than the dtype resolves, the resolution takes its place.
+    """
 
     rtol: float
 
@@ -154,12 +161,16 @@ def _is_extension_float(dtype: np.dtype[Any]) -> bool:
     return True
 
 
-def _bits(array: Array) -> Array:
+def _parts(array: Array) -> Array:
+    """Return the numbers of `array` in one row; of complex ones, real and imaginary parts."""
     # `.view` to another width refuses arrays of rank 0 and arrays that are not contiguous.
     flat = np.ascontiguousarray(array).reshape(-1)
-    if flat.dtype.kind == "c":
-        flat = flat.view(np.float32 if flat.dtype.itemsize == 8 else np.float64)
-    return flat.view(f"u{flat.dtype.itemsize}")
+    return flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
+
+
+def _bits(array: Array) -> Array:
+    parts = _parts(array)
+    return parts.view(f"u{parts.dtype.itemsize}")
 
 
 def _is_nan(array: Array) -> npt.NDArray[np.bool_]:
@@ -171,12 +182,16 @@ def _is_nan(array: Array) -> npt.NDArray[np.bool_]:
 def _unequal_bits(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:
     if expected.dtype.kind in "OSU":
         return np.asarray(expected != actual, dtype=bool).reshape(expected.shape)
-    unequal: npt.NDArray[np.bool_] = np.not_equal(_bits(expected), _bits(actual))
+    unequal = _unequal_parts(expected, actual)
     if expected.dtype.kind == "c":
         unequal = np.logical_or(unequal[0::2], unequal[1::2])
-    unequal = unequal.reshape(expected.shape)
+    return unequal.reshape(expected.shape)
+
+
+def _unequal_parts(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:
+    unequal: npt.NDArray[np.bool_] = np.not_equal(_bits(expected), _bits(actual))
     if _is_inexact(expected.dtype) and unequal.any():
-        unequal &= ~(_is_nan(expected) & _is_nan(actual))
+        unequal &= ~(_is_nan(_parts(expected)) & _is_nan(_parts(actual)))
     return unequal
 
 
@@ -203,17 +218,24 @@ def _distance(expected: Array, actual: Array) -> npt.NDArray[np.float64] | None:
     """Return |actual - expected| (float64, same shape), or None where there is no arithmetic."""
     if expected.dtype.kind in "OSU":
         return None
-    wide_expected, wide_actual = _widened(expected), _widened(actual)
     with np.errstate(all="ignore"):
-        distance = np.asarray(abs(wide_actual - wide_expected)).astype(np.float64)
-    same = ~_unequal_bits(expected, actual)
-    return np.where(same, 0.0, np.where(np.isnan(distance), math.inf, distance))
+        wide_expected, wide_actual = _widened(_parts(expected)), _widened(_parts(actual))
+        distance = abs(wide_actual - wide_expected).astype(np.float64)
+        distance = np.where(np.isnan(distance), math.inf, distance)
+        distance = np.where(_unequal_parts(expected, actual), distance, 0.0)
+        if expected.dtype.kind == "c":
+            distance = np.hypot(distance[0::2], distance[1::2])
+    return distance.reshape(expected.shape)
 
 
 def _within(expected: Array, actual: Array, *, rtol: float) -> npt.NDArray[np.bool_]:
     distance = _distance(expected, actual)
     assert distance is not None  # only called for floats
-    return distance <= rtol * _scale(expected)
+    return distance <= max(rtol, _eps(expected)) * _scale(expected)
+
+
+def _eps(array: Array) -> float:
+    return float(ml_dtypes.finfo(_parts(array).dtype).eps)  # type: ignore[no-untyped-call]
 
 
 def _max_ulp(expected: Array, actual: Array) -> int:
@@ -226,10 +248,7 @@ def _max_ulp(expected: Array, actual: Array) -> int:
         return 0
     left, right = _ordered(expected), _ordered(actual)
     apart = np.where(left > right, left - right, right - left)
-    both_nan = _is_nan(expected) & _is_nan(actual)
-    if expected.dtype.kind == "c":
-        both_nan = np.repeat(both_nan.reshape(-1), 2)
-    return int(np.where(both_nan.reshape(-1), np.uint64(0), apart).max())
+    return int(np.where(_unequal_parts(expected, actual), apart, np.uint64(0)).max())
 
 
 def _ordered(array: Array) -> npt.NDArray[np.uint64]:

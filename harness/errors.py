@@ -8,7 +8,7 @@ turns them into a usage error, a failed item and a skip with a reason; none is s
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class FreezeproofError(Exception):
@@ -46,3 +46,22 @@ def nearest(name: str, choices: Iterable[str], *, limit: int = 3) -> str:
         # A name typed without its scope ("Softmax" for "cls_fc/Softmax") is far by edit distance.
         close = [lower for lower in folded if lower.rsplit("/", 1)[-1] == name.lower()][:limit]
     return f"; nearest: {', '.join(folded[match] for match in close)}" if close else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of TensorFlow says, without the graph's own traceback."""
+    text = getattr(error, "message", None) or str(error)
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    # TensorFlow 2 puts "Graph execution error:" and the node's traceback, with source lines, first;
+    # they end in "Node: 'name'".
+    named = [index for index, line in enumerate(lines) if line.startswith("Node: ")]
+    for line in lines[named[-1] + 1 if named else 0 :]:
+        if not line.startswith(("Graph execution error", "Detected at node", "File ", "Traceback")):
+            return line if len(line) <= 300 else f"{line[:299]}…"
+    return type(error).__name__
+
+
+def listed(names: Sequence[str], *, limit: int = 3) -> str:
+    """Return "a, b, c and 4 more"."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"{', '.join(names[:limit])}{more}"

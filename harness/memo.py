@@ -35,13 +35,17 @@ class Memo:
         self._known: OrderedDict[bytes, Mapping[str, Array] | Rejected] = OrderedDict()
         self.runs = 0
 
-    def __call__(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
+    def __call__(
+        self, feeds: Mapping[str, Array], *, key: bytes | None = None
+    ) -> Mapping[str, Array]:
         """Return the outputs for `feeds`, from memory where they are known.
+
+        `key` is what they are remembered by, the digest of the feeds unless the caller knows it.
 
         Raises:
             Rejected: the model rejects the feeds, now or before.
         """
-        key = digest(feeds)
+        key = digest(feeds) if key is None else key
         known = self._known.get(key)
         if known is None:
             known = self._compute(feeds)

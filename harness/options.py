@@ -11,6 +11,7 @@ from typing import Any
 from harness.criteria import Close, Criterion, Exact
 from harness.errors import RequestError, nearest
 from harness.exporters.registry import method_names, unknown_method
+from harness.locate import is_checkpoint, locate
 from harness.subject import (
     DEFAULT_EXAMPLES,
     DEFAULT_TOLERANCE,
@@ -30,6 +31,7 @@ class Option:
     help: str
     metavar: str = ""
     repeatable: bool = False
+    is_path: bool = False
 
     @property
     def flag(self) -> str:
@@ -51,14 +53,21 @@ OPTIONS = (
     Option(
         name="checkpoint",
         metavar="PATH",
+        is_path=True,
         repeatable=True,
         help="verify this model: a checkpoint prefix, any file of one, a folder with one, "
         "a SavedModel folder, a .pb (repeatable)",
     ),
-    Option(name="meta_graph", metavar="FILE", help="the .meta, where it is not beside PATH"),
+    Option(
+        name="meta_graph",
+        metavar="FILE",
+        is_path=True,
+        help="the .meta, where it is not beside PATH",
+    ),
     Option(
         name="frozen",
         metavar="PATH",
+        is_path=True,
         repeatable=True,
         help="a .pb or SavedModel that claims to be the same model (repeatable)",
     ),
@@ -73,7 +82,7 @@ OPTIONS = (
     Option(
         name="export_methods",
         metavar="NAMES",
-        help="comma-separated export methods; all (default), or none with --frozen alone",
+        help="comma-separated export methods; all (default), or none to compare --frozen alone",
     ),
     Option(
         name="max_examples",
@@ -86,7 +95,12 @@ OPTIONS = (
         help=f"of the stage `deployed`, relative to an output's largest magnitude "
         f"(default {DEFAULT_TOLERANCE})",
     ),
-    Option(name="input_spec", metavar="FILE", help="TOML file that states what inputs accept"),
+    Option(
+        name="input_spec",
+        metavar="FILE",
+        is_path=True,
+        help="TOML file that states what inputs accept",
+    ),
     Option(
         name="moving_averages",
         help="take each variable's moving average where the checkpoint has one",
@@ -94,7 +108,7 @@ OPTIONS = (
     Option(
         name="fail_on", metavar="suspicious", help="fail where a model agrees but a warning stands"
     ),
-    Option(name="report_json", metavar="FILE", help="write the report as JSON"),
+    Option(name="report_json", metavar="FILE", is_path=True, help="write the report as JSON"),
 )
 
 
@@ -154,9 +168,11 @@ def subjects_of(settings: Settings) -> tuple[Subject, ...]:
     if settings.checkpoints and not settings.methods and not settings.frozen:
         raise RequestError("--export-methods none leaves nothing to compare: add --frozen PATH")
     for path in settings.frozen:
-        if not path.exists():
+        if not path.exists() and not is_checkpoint(path):
             siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
             raise RequestError(f"--frozen {path}: no such file{nearest(path.name, siblings)}")
+        if locate(path, option="--frozen").kind == "checkpoint":
+            raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
     return with_distinct_names(_subject(path, settings) for path in settings.checkpoints)
 
 
@@ -171,13 +187,24 @@ def _subject(path: Path, settings: Settings) -> Subject:
         moving_averages=settings.moving_averages,
     )
     return Subject(
-        name=subject_name(path),
+        name=subject_name(_located(path)),
         locate=lambda: request,
         candidates=candidates_of(settings.methods, settings.frozen),
         domains=settings.domains,
         max_examples=settings.max_examples,
         tolerance=settings.tolerance,
     )
+
+
+def _located(path: Path) -> Path:
+    """Return the prefix, folder or file that `path` stands for: the model's name is taken from it.
+
+    A path that stands for nothing is left to whoever opens it.
+    """
+    try:
+        return locate(path).path
+    except RequestError:
+        return path
 
 
 def parse_methods(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ TensorFlow is imported no earlier than a model is opened.
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from harness import __version__
 from harness.errors import BrokenModel, RequestError
 from harness.options import OPTIONS, Option, read_settings, subjects_of
-from harness.subject import Subject
+from harness.subject import Subject, with_distinct_names
 from harness.suite.collection import (
     SUITE,
     SUITE_ID,
@@ -77,6 +78,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _configure(config)
     except RequestError as error:
         raise pytest.UsageError(str(error)) from None
+    except OSError as error:
+        raise pytest.UsageError(f"{error.filename}: {error.strerror or error}") from None
 
 
 def _configure(config: pytest.Config) -> None:
@@ -84,7 +87,7 @@ def _configure(config: pytest.Config) -> None:
     subjects = subjects_of(settings)
     if not subjects:
         found = config.hook.pytest_freezeproof_subjects(config=config)
-        subjects = tuple(subject for some in found for subject in some)
+        subjects = with_distinct_names(subject for some in found for subject in some)
     if not subjects:
         return
     require_tensorflow()
@@ -92,6 +95,8 @@ def _configure(config: pytest.Config) -> None:
     if settings.checkpoints and not hasattr(config, "workerinput"):
         with startup_noise_kept_back():
             run.header = [line for subject in subjects for line in _describe(subject)]
+    if settings.report_json is not None and not hasattr(config, "workerinput"):
+        _check_writable(settings.report_json)
     config.stash[RUN] = run
     _choose_arguments(config)
     from harness.suite import fixtures
@@ -102,8 +107,23 @@ def _configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Scheduling(names), "freezeproof-scheduling")
 
 
+def _check_writable(path: Path) -> None:
+    """Make the folder of a report now: a long run must not end in a report that has no place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise RequestError(f"--report-json {path}: this is no file that can be written")
+
+
 def _raw(config: pytest.Config, option: Option) -> Any:
-    return config.getoption(option.destination) or config.getini(option.ini)
+    given = config.getoption(option.destination)
+    if given or not option.is_path or config.inipath is None:
+        return given or config.getini(option.ini)
+    # As pytest does with paths of its own: an ini file's are relative to the ini file.
+    stated = config.getini(option.ini)
+    folder = config.inipath.parent
+    if option.repeatable:
+        return [str(folder / path) for path in stated]
+    return str(folder / stated) if stated else stated
 
 
 def _seed(config: pytest.Config) -> int:
@@ -113,7 +133,10 @@ def _seed(config: pytest.Config) -> int:
     if given == "random":
         # Drawn once, and sent to the workers of pytest-xdist with the other options.
         given = config.option.hypothesis_seed = str(random.SystemRandom().getrandbits(32))
-    return int(given)
+    try:
+        return int(given)
+    except ValueError:
+        raise RequestError(f"--hypothesis-seed {given}: it should be a number, or random") from None
 
 
 def _describe(subject: Subject) -> list[str]:
@@ -122,7 +145,7 @@ def _describe(subject: Subject) -> list[str]:
     Raises:
         RequestError: a name that the user gives does not exist in the model.
     """
-    from harness.models.locate import locate
+    from harness.locate import locate
 
     request = subject.locate()
     locate(request.path)  # a path that does not exist is said before TensorFlow is imported
@@ -148,14 +171,18 @@ def _describe(subject: Subject) -> list[str]:
 def _choose_arguments(config: pytest.Config) -> None:
     """Collect the suite: alone where --checkpoint is given, beside the folder's tests elsewhere.
 
-    Where the user names files or ids to run, those are run and nothing else.
+    Where the user names files, the suite runs beside them if --checkpoint is given too; where the
+    user names items of the suite, those run and no others.
     """
-    if config.args_source is pytest.Config.ArgsSource.ARGS:
-        config.args = [file_argument(argument) for argument in config.args]
-    elif config.getoption("freezeproof_checkpoint"):
-        config.args = [str(SUITE)]
-    elif str(SUITE) not in config.args:
-        config.args = [*config.args, str(SUITE)]
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    asked = bool(config.getoption("freezeproof_checkpoint"))
+    arguments = [file_argument(argument) for argument in config.args] if named else config.args
+    has_suite = any(argument.startswith(str(SUITE)) for argument in arguments)
+    if not named and asked:
+        arguments = [str(SUITE)]
+    elif not has_suite and (asked or not named):
+        arguments = [*arguments, str(SUITE)]
+    config.args = arguments
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -207,8 +234,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if path is not None:
         from harness.report.json_text import write_report
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(write_report(run.report()), encoding="utf-8")
+        try:
+            path.write_text(write_report(run.report()), encoding="utf-8")
+        except OSError as error:
+            run.report_error = f"the report could not be written: {path}: {error.strerror}"
+            session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
 
 
 def pytest_terminal_summary(
@@ -229,4 +259,4 @@ def pytest_terminal_summary(
     writer = config.get_terminal_writer()
     terminalreporter.write_line(render(models, width=writer.fullwidth, color=writer.hasmarkup))
     if run.settings.report_json is not None:
-        terminalreporter.write_line(f"report: {run.settings.report_json}")
+        terminalreporter.write_line(run.report_error or f"report: {run.settings.report_json}")

@@ -9,20 +9,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.criteria import Array, Criterion, Exact, compare
-from harness.errors import BrokenModel, FreezeproofError, Rejected, RequestError, Unsupported
+from harness.errors import (
+    BrokenModel,
+    FreezeproofError,
+    Rejected,
+    RequestError,
+    Unsupported,
+    first_line,
+)
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
 from harness.graph.lint import obstacle, random_warning, warnings
 from harness.graph.randomness import OTHER_SEED, random_ops
-from harness.memo import Memo, Run
+from harness.memo import Memo, digest
 from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.model import Model
 from harness.models.opening import open_model
 from harness.models.restorable import check_restorable
-from harness.runtime import Mode, Runner, first_line
+from harness.runtime import Mode, Runner
 from harness.signature import Signature
 from harness.subject import Candidate, Request
 from harness.verdict import ModelFacts, ModelWarning, Stage, StageResult, Status
@@ -43,6 +51,7 @@ class Proof:
         self._model: Model | None = None
         self._exports: dict[str, Export] = {}
         self._candidates: dict[str, Model] = {}
+        self._identities: dict[str, str] = {}
         self._runners: dict[tuple[str, Mode], Runner] = {}
         self._memos: dict[tuple[str, Mode], Memo] = {}
         self._results: dict[tuple[Stage, str | None], StageResult] = {}
@@ -88,6 +97,7 @@ class Proof:
                     variables=len(model.variables),
                     saved_tensors=model.saved_tensors,
                     unused_inputs=model.unused_inputs,
+                    without_average=model.without_average,
                 ),
             )
 
@@ -136,7 +146,8 @@ class Proof:
             except RequestError as error:
                 raise BrokenModel(str(error)) from error
             self._candidates[candidate.name] = model
-            runner = self._runner(identity(model), model, Mode.STRICT)
+            self._identities[candidate.name] = identity(model)
+            runner = self._runner(self._identities[candidate.name], model, Mode.STRICT)
             if not runner.was_opened:
                 runner.open()
             return _passed(
@@ -158,6 +169,13 @@ class Proof:
     ) -> StageResult:
         """Compare as shipped, within a tolerance."""
         return self._compare(Stage.DEPLOYED, candidate, Mode.DEPLOYED, tolerance, for_all)
+
+    def has_compared(self) -> bool:
+        """Say whether the outputs of any candidate were compared so far."""
+        return any(
+            stage is Stage.OUTPUTS and result.examples > result.rejected
+            for (stage, _), result in self._results.items()
+        )
 
     def warnings(self) -> tuple[ModelWarning, ...]:
         """Return what the stages that were run warn of, each warning once."""
@@ -186,10 +204,14 @@ class Proof:
             run = self._candidate_run(candidate, mode)
 
             def check(feeds: Feeds) -> None:
+                key = digest(feeds)  # computed once: large feeds take a millisecond
                 agreement = compare_on(
-                    feeds, reference=reference, candidate=run, criterion=criterion
+                    feeds,
+                    reference=partial(reference, key=key),
+                    candidate=partial(run, key=key),
+                    criterion=criterion,
                 )
-                tally.add(agreement)
+                tally.add(agreement, key=key)
                 if mode is Mode.STRICT and agreement.outputs is not None:
                     self._look_for_randomness(feeds, agreement.outputs)
 
@@ -199,7 +221,7 @@ class Proof:
                 return StageResult(
                     stage=stage,
                     status=Status.FAILED,
-                    reason=str(found),
+                    reason=self._instability(found.feeds, mode) or str(found),
                     examples=tally.examples,
                     rejected=tally.rejected,
                     measured=tally.measured.widened(found.measured),
@@ -218,6 +240,20 @@ class Proof:
             )
 
         return self._stage(stage, candidate.name, action, needs=lambda: self.reload(candidate))
+
+    def _instability(self, feeds: Feeds | None, mode: Mode) -> str:
+        """Return that the reference differs from itself on these feeds; "" where it does not."""
+        if feeds is None:
+            return ""
+        runner = self._runner("", self.model, mode)
+        try:
+            compare_on(feeds, reference=runner, candidate=runner, criterion=Exact())
+        except Disagreement as found:
+            return (
+                f"the reference does not give the same outputs twice, so that nothing can be said "
+                f"of the candidate: {found}"
+            )
+        return ""
 
     def _look_for_randomness(self, feeds: Feeds, expected: Mapping[str, Array]) -> None:
         """Run the reference with other random numbers, until an output is seen to change.
@@ -243,22 +279,27 @@ class Proof:
     def _random_warnings(self) -> tuple[ModelWarning, ...]:
         return (random_warning(self.model.graph_def),) if self._is_random else ()
 
-    def _candidate_run(self, candidate: Candidate, mode: Mode) -> Run:
+    def _candidate_run(
+        self, candidate: Candidate, mode: Mode
+    ) -> Callable[..., Mapping[str, Array]]:
         model = self._candidates[candidate.name]
-        memo = self._memo(identity(model), model, mode)
+        memo = self._memo(self._identities[candidate.name], model, mode)
         signature = self.model.signature
         inputs = dict(zip(signature.input_names, model.signature.input_names, strict=True))
         outputs = dict(zip(model.signature.output_names, signature.output_names, strict=True))
 
-        def run(feeds: Feeds) -> Mapping[str, Array]:
-            renamed = memo({inputs[name]: value for name, value in feeds.items()})
+        # Candidates that are one graph share what it computed, but not if they name it otherwise.
+        naming = repr(inputs).encode()
+
+        def run(feeds: Feeds, *, key: bytes) -> Mapping[str, Array]:
+            renamed = memo({inputs[name]: value for name, value in feeds.items()}, key=key + naming)
             return {outputs[name]: value for name, value in renamed.items()}
 
         return run
 
     def _close_candidate(self, candidate: Candidate, mode: Mode) -> None:
         # What it computed stays in memory: another candidate may be the same graph.
-        runner = self._runners.get((identity(self._candidates[candidate.name]), mode))
+        runner = self._runners.get((self._identities[candidate.name], mode))
         if runner is not None:
             runner.close()
 
@@ -299,6 +340,9 @@ class Proof:
             result = StageResult(stage=stage, status=Status.UNSUPPORTED, reason=str(error))
         except FreezeproofError as error:
             result = StageResult(stage=stage, status=Status.FAILED, reason=str(error))
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror or error}"
+            result = StageResult(stage=stage, status=Status.FAILED, reason=reason)
         return replace(result, seconds=time.perf_counter() - start)
 
 

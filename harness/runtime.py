@@ -18,10 +18,11 @@ import numpy as np
 from tensorflow.core.framework import graph_pb2
 
 from harness.criteria import Array
-from harness.errors import BrokenModel, Rejected
+from harness.errors import BrokenModel, Rejected, first_line
 from harness.graph.extract import all_nodes
 from harness.graph.randomness import SEED, has_random_streams, pin_randomness
 from harness.models.model import Model
+from harness.signature import Shape, format_shape, shape_accepts
 from harness.tensor_names import session_name
 
 with warnings.catch_warnings():
@@ -53,6 +54,7 @@ class Runner:
         self._fresh_each_time = has_random_streams(self._graph_def)
         self._session: Any = None
         self._callable: Any = None
+        self._input_shapes: dict[str, Shape | None] = {}
         self.was_opened = False
         """Whether a session was opened before: graph and weights are known to fit."""
 
@@ -67,12 +69,20 @@ class Runner:
             self.close()
         self.open()
         signature = self._model.signature
+        for name, shape in self._input_shapes.items():
+            # What `Session.run` checks and a callable does not: a batch that is baked in.
+            if not shape_accepts(shape, feeds[name].shape):
+                raise Rejected(
+                    "ValueError",
+                    f"a value of shape {format_shape(feeds[name].shape)} cannot be fed to {name}, "
+                    f"which is {format_shape(shape)}",
+                )
         try:
             values = self._callable(*(_for_session(feeds[n]) for n in signature.input_names))
         except tf.errors.OpError as error:
             raise Rejected(type(error).__name__, first_line(error)) from error
         return {
-            name: _from_session(np.asarray(value))
+            name: _from_session(value)
             for name, value in zip(signature.output_names, values, strict=True)
         }
 
@@ -96,6 +106,9 @@ class Runner:
         weights = self._model.weights
         for variable, (value, assign) in zip(self._model.variables, assigns, strict=True):
             self._assign(variable.name, value, assign, weights[variable.name])
+        self._input_shapes = {
+            name: _static_shape(graph, name) for name in self._model.signature.input_names
+        }
         try:
             self._callable = self._make_callable()
         except tf.errors.OpError as error:
@@ -137,21 +150,17 @@ def _for_session(value: Array) -> Array:
     return value.view(_SESSION_BFLOAT16) if value.dtype == _BFLOAT16 else value
 
 
-def _from_session(value: Array) -> Array:
-    return value.view(_BFLOAT16) if value.dtype == _SESSION_BFLOAT16 else value
+def _from_session(value: Any) -> Array:
+    if isinstance(value, bytes):
+        # Left to numpy, a scalar string loses its trailing zero bytes.
+        return np.asarray(value, dtype=object)
+    array = np.asarray(value)
+    return array.view(_BFLOAT16) if array.dtype == _SESSION_BFLOAT16 else array
 
 
-def first_line(error: BaseException) -> str:
-    """Return what an error of TensorFlow says, without the graph's own traceback."""
-    text = getattr(error, "message", None) or str(error)
-    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
-    # TensorFlow 2 puts "Graph execution error:" and the node's traceback, with source lines, first;
-    # they end in "Node: 'name'".
-    named = [index for index, line in enumerate(lines) if line.startswith("Node: ")]
-    for line in lines[named[-1] + 1 if named else 0 :]:
-        if not line.startswith(("Graph execution error", "Detected at node", "File ", "Traceback")):
-            return line if len(line) <= 300 else f"{line[:299]}…"
-    return type(error).__name__
+def _static_shape(graph: Any, name: str) -> Shape | None:
+    shape = graph.get_tensor_by_name(session_name(name)).shape
+    return None if shape.rank is None else tuple(shape.as_list())
 
 
 def _prepared(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.criteria import Close, Criterion
 from harness.domain import Domain
+from harness.errors import RequestError
 
 DEFAULT_EXAMPLES = 100
 DEFAULT_TOLERANCE = Close(rtol=1e-4)
@@ -48,6 +49,17 @@ class Subject:
     domains: Mapping[str, Domain] = field(default_factory=dict)
     max_examples: int = DEFAULT_EXAMPLES
     tolerance: Criterion = DEFAULT_TOLERANCE
+
+    def __post_init__(self) -> None:
+        """Refuse two candidates of one name: what is found of one would be told of the other.
+
+        Raises:
+            RequestError: two candidates have one name.
+        """
+        names = [candidate.name for candidate in self.candidates]
+        for name in names:
+            if names.count(name) > 1:
+                raise RequestError(f"model {self.name}: two candidates are called {name}")
 
 
 def candidates_of(methods: Iterable[str], files: Iterable[Path]) -> tuple[Candidate, ...]:

@@ -24,19 +24,27 @@ from harness.verdict import ModelWarning
 MOST_REJECTED = 0.5
 """A stage whose feeds were rejected more often than this has shown nothing."""
 
-_FEWEST_FOR_CONSTANT = 10
+_FEWEST_FOR_CONSTANT = 3
+_FEWEST_DISTINCT = 3
 
 
 class Disagreement(FreezeproofError):
     """Reference and candidate do not agree on some feeds; the message is the whole sentence.
 
-    Its two subclasses are what hypothesis tells apart, so that one kind cannot hide the other.
+    Of two kinds, so that hypothesis does not shrink one into the other.
     """
 
-    def __init__(self, message: str, *, measured: Measurement = NO_DIFFERENCE) -> None:
-        """Keep how far the outputs lie apart beside the sentence."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        measured: Measurement = NO_DIFFERENCE,
+        feeds: Mapping[str, Array] | None = None,
+    ) -> None:
+        """Keep how far the outputs lie apart, and on which feeds, beside the sentence."""
         super().__init__(message)
         self.measured = measured
+        self.feeds = feeds
 
 
 class OutputsDiffer(Disagreement):
@@ -122,10 +130,13 @@ class Tally:
     last_rejection: Rejected | None = None
     _first: dict[str, Array] = field(default_factory=dict)
     _varied: set[str] = field(default_factory=set)
+    _seen: set[bytes] = field(default_factory=set)
 
-    def add(self, agreement: Agreement) -> None:
-        """Count one example."""
+    def add(self, agreement: Agreement, *, key: bytes) -> None:
+        """Count one example; `key` tells whether the same feeds were there before."""
         self.examples += 1
+        if agreement.outputs is not None:
+            self._seen.add(key)
         self.measured = self.measured.widened(agreement.measured)
         if agreement.outputs is None:
             self.rejected += 1
@@ -148,23 +159,34 @@ class Tally:
         return ""
 
     def warnings(self) -> tuple[ModelWarning, ...]:
-        """Warn where every element of every output was one and the same value throughout."""
+        """Warn of examples that are all alike, in what was fed or in what came out."""
+        found = []
         accepted = self.examples - self.rejected
-        if self._varied or accepted < _FEWEST_FOR_CONSTANT or not self._first:
-            return ()
-        filled = tuple(name for name, first in self._first.items() if first.size)
-        names = filled or tuple(self._first)
-        had = "one and the same value" if filled else "no element"
-        return (
-            ModelWarning(
-                code="constant_output",
-                message=(
-                    f"{', '.join(names)} had {had} in all {accepted} examples: "
-                    f"agreement proves nothing"
-                ),
-                nodes=names,
-            ),
-        )
+        if 0 < len(self._seen) < min(_FEWEST_DISTINCT, accepted):
+            found.append(
+                ModelWarning(
+                    code="few_examples",
+                    message=(
+                        f"only {len(self._seen)} of {accepted} examples were distinct: "
+                        f"agreement proves little"
+                    ),
+                )
+            )
+        if not self._varied and self._first and accepted >= _FEWEST_FOR_CONSTANT:
+            filled = tuple(name for name, first in self._first.items() if first.size)
+            names = filled or tuple(self._first)
+            had = "one and the same value" if filled else "no element"
+            found.append(
+                ModelWarning(
+                    code="constant_output",
+                    message=(
+                        f"{', '.join(names)} had {had} in all {accepted} examples: "
+                        f"agreement proves nothing"
+                    ),
+                    nodes=names,
+                )
+            )
+        return tuple(found)
 
     def _has_varied(self, name: str, value: Array) -> bool:
         elements = np.ravel(value)

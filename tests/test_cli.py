@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from harness import __version__
@@ -14,11 +17,13 @@ def delegated(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The command lines that pytest is given; it answers each with exit code 1."""
     calls: list[list[str]] = []
 
-    def run(arguments: list[str]) -> pytest.ExitCode:
-        calls.append(arguments)
-        return pytest.ExitCode.TESTS_FAILED
+    def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
+        assert not check
+        assert command[:3] == [sys.executable, "-m", "pytest"]
+        calls.append(command[3:])
+        return subprocess.CompletedProcess(command, pytest.ExitCode.TESTS_FAILED)
 
-    monkeypatch.setattr(pytest, "main", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return calls
 
 

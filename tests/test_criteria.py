@@ -39,6 +39,12 @@ def is_nan(array: Array) -> Array:
         return np.asarray(array != array)  # noqa: PLR0124
 
 
+def parts_of(array: Array) -> Array:
+    """The numbers one by one; of complex ones, real and imaginary parts."""
+    flat = array.reshape(-1)
+    return np.stack([flat.real, flat.imag], 1).reshape(-1) if flat.dtype.kind == "c" else flat
+
+
 def of_bits(bits: list[int], dtype: Any) -> Array:
     """The floats whose bits are these numbers."""
     dtype = np.dtype(dtype)
@@ -101,7 +107,7 @@ def test_arrays_are_identical_where_all_bits_are_equal_or_both_are_nan(
     left, right = pair
     same = all(
         bits_of(one) == bits_of(other) or (is_nan(one) and is_nan(other))
-        for one, other in zip(left.reshape(-1), right.reshape(-1), strict=True)
+        for one, other in zip(parts_of(left), parts_of(right), strict=True)
     )
     assert (compare(left, right, criterion=Exact()) is None) == same
 
@@ -148,10 +154,43 @@ def test_a_nan_equals_a_nan_of_any_payload(
     assert measure(expected, actual) == Measurement()
 
 
-def test_a_complex_number_is_nan_where_either_part_is() -> None:
-    expected = np.array([complex(math.nan, 1)], np.complex64)
-    actual = np.array([complex(1, math.nan)], np.complex64)
-    assert compare(expected, actual, criterion=Exact()) is None
+@pytest.mark.parametrize("dtype", COMPLEX, ids=str)
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        (complex(math.nan, 1), complex(math.nan, 2)),
+        (complex(1, math.nan), complex(2, math.nan)),
+        (complex(math.nan, 1), complex(1, math.nan)),
+        (complex(math.nan, 0), complex(math.nan, -0.0)),
+        (complex(math.nan, 1), complex(math.nan, math.nan)),
+    ],
+    ids=str,
+)
+def test_a_nan_in_one_part_of_a_complex_number_does_not_hide_the_other(
+    dtype: np.dtype[Any], expected: complex, actual: complex
+) -> None:
+    left, right = np.array([expected, 1], dtype), np.array([actual, 1], dtype)
+    assert difference(left, right).index == (0,)
+    assert measure(left, right).max_ulp > 0
+
+
+@pytest.mark.parametrize("criterion", CRITERIA, ids=str)
+def test_complex_numbers_are_the_same_where_nan_stands_in_the_same_parts(
+    criterion: Exact | Close,
+) -> None:
+    expected = np.array([complex(math.nan, 1), complex(2, math.nan), complex(math.nan, math.nan)])
+    actual = np.array([complex(-math.nan, 1), complex(2, -math.nan), complex(-math.nan, math.nan)])
+    assert compare(expected, actual, criterion=criterion) is None
+    assert measure(expected, actual) == Measurement()
+
+
+def test_parts_beside_a_nan_are_close_or_not_like_any_others() -> None:
+    expected = np.array([complex(math.nan, 1), 10])
+    for part, nan_elsewhere in ((1.5, False), (3, False), (1, True)):
+        actual = np.array([complex(0 if nan_elsewhere else math.nan, part), 10])
+        found = compare(expected, actual, criterion=Close(rtol=0.1))
+        assert (found is None) == (part == 1.5)
+    assert measure(expected, np.array([complex(math.nan, 3), 10])).max_abs == 2.0
 
 
 @pytest.mark.parametrize("other", [1 + 3j, 3 + 2j])
@@ -282,9 +321,10 @@ def test_close_is_relative_to_what_is_expected_and_not_to_what_came() -> None:
 def test_close_is_the_formula_that_is_documented(
     expected: Array, actual: Array, rtol: float
 ) -> None:
-    assume(np.isfinite(expected).all() and np.isfinite(actual).all())
+    expected, actual = (np.where(np.isfinite(a), a, np.float32(1)) for a in (expected, actual))
     distance = np.abs(actual.astype(float) - expected.astype(float))
-    accepted = (distance <= rtol * np.abs(expected.astype(float)).max()).all()
+    relative = max(rtol, float(np.finfo(np.float32).eps))
+    accepted = (distance <= relative * np.abs(expected.astype(float)).max()).all()
     assert (compare(expected, actual, criterion=Close(rtol=rtol)) is None) == accepted
 
 
@@ -342,9 +382,25 @@ def test_a_complex_difference_is_measured_by_its_magnitude() -> None:
 
 @pytest.mark.parametrize("dtype", [BFLOAT16, FLOAT8_E5M2, FLOAT8_E4M3FN], ids=str)
 def test_floats_that_numpy_does_not_know_may_be_close(dtype: np.dtype[Any]) -> None:
-    expected, actual = np.array([16, 1]).astype(dtype), np.array([16, 2]).astype(dtype)
-    assert compare(expected, actual, criterion=Close(rtol=0.1)) is None
+    expected, actual = np.array([16, 1]).astype(dtype), np.array([16, 8]).astype(dtype)
+    assert compare(expected, actual, criterion=Close(rtol=0.5)) is None
     assert compare(expected, actual, criterion=Close(rtol=0.01)) is not None
+
+
+@pytest.mark.parametrize("dtype", [*REAL_FLOATS, *COMPLEX], ids=str)
+@pytest.mark.parametrize("rtol", [0.0, 1e-20])
+def test_a_tolerance_below_the_resolution_of_the_dtype_is_its_resolution(
+    dtype: np.dtype[Any], rtol: float
+) -> None:
+    part = np.ones(1, dtype).real.dtype
+    eps = float(ml_dtypes.finfo(part).eps)  # type: ignore[no-untyped-call]
+    expected = np.array([1, 0]).astype(dtype)
+    for neighbour in ([1 + eps, 0], [1 - eps / 2, 0], [1, eps]):
+        actual = np.array(neighbour).astype(dtype)
+        assert compare(expected, actual, criterion=Close(rtol=rtol)) is None
+    for beyond in ([1 + 2 * eps, 0], [1, 2 * eps], [1, -1.5 * eps]):
+        actual = np.array(beyond).astype(dtype)
+        assert difference(expected, actual, Close(rtol=rtol)).mismatched == 1
 
 
 @pytest.mark.parametrize("rtol", [-0.1, 1.0, math.inf, math.nan])
@@ -413,11 +469,10 @@ def test_two_nans_do_not_hide_what_differs_beside_them() -> None:
 
 
 def test_two_complex_nans_do_not_hide_what_differs_beside_them() -> None:
+    step = np.nextafter(np.float32(1), np.float32(2))
     expected = np.array([complex(math.nan, 1), 1], np.complex64)
-    actual = np.array(
-        [complex(5, math.nan), np.nextafter(np.float32(1), np.float32(2))], np.complex64
-    )
-    assert measure(expected, actual).max_ulp == 1
+    assert measure(expected, np.array([complex(-math.nan, 1), step], np.complex64)).max_ulp == 1
+    assert measure(expected, np.array([complex(math.nan, step), 1], np.complex64)).max_ulp == 1
 
 
 def test_the_relative_distance_from_zeros_is_infinite() -> None:

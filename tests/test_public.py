@@ -12,7 +12,13 @@ import pytest
 
 import harness
 
-NEEDS_TENSORFLOW = ("harness.graph", "harness.models", "harness.runtime", "harness.proof")
+NEEDS_TENSORFLOW = (
+    "harness.graph",
+    "harness.models",
+    "harness.original",
+    "harness.runtime",
+    "harness.proof",
+)
 EXPORTERS = "harness.exporters"
 
 IMPORTS_NO_TENSORFLOW = """

@@ -165,8 +165,8 @@ def test_the_kinds_of_disagreement_can_be_told_apart() -> None:
 
 def tally_of(*examples: Agreement) -> Tally:
     tally = Tally()
-    for agreement in examples:
-        tally.add(agreement)
+    for number, agreement in enumerate(examples):
+        tally.add(agreement, key=b"%d" % number)
     return tally
 
 
@@ -243,7 +243,7 @@ def test_an_output_without_elements_throughout_is_warned_of() -> None:
 
 
 def test_too_few_examples_are_not_warned_of() -> None:
-    assert tally_of(*accepted(*[1.0] * 9), REJECTED).warnings() == ()
+    assert tally_of(*accepted(*[1.0] * 2), REJECTED).warnings() == ()
 
 
 @pytest.mark.parametrize("position", [0, 5, 10])
@@ -278,3 +278,12 @@ def test_rejections_alone_are_not_warned_of_but_objected_to() -> None:
     tally = tally_of(*[REJECTED] * 20)
     assert tally.warnings() == ()
     assert tally.objection()
+
+
+def test_the_same_feeds_again_and_again_are_warned_of() -> None:
+    tally = Tally()
+    for number in range(20):
+        tally.add(Agreement(outputs={"y": np.array([number, 0.5])}), key=b"the same")
+    (warning,) = tally.warnings()
+    assert warning.code == "few_examples"
+    assert "only 1 of 20 examples were distinct" in warning.message

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from tensorflow.core.framework import graph_pb2
+from tensorflow.core.framework import graph_pb2, node_def_pb2
 
+from harness.errors import listed
+from harness.graph.extract import all_nodes
 from harness.graph.randomness import random_nodes, random_ops
 from harness.graph.state import input_pipeline, tables, what_writes, writes
+from harness.tensor_names import node_name
 from harness.verdict import ModelWarning
+
+_PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+_GENERATOR_OPS = frozenset({"RngReadAndSkip", "RngSkip"})
+_DISTRIBUTIONS = ("Random", "Normal", "Uniform", "Int", "Binomial")
 
 
 def obstacle(graph_def: graph_pb2.GraphDef) -> str:
@@ -26,11 +33,34 @@ def obstacle(graph_def: graph_pb2.GraphDef) -> str:
             f"the output is fed by an input pipeline ({', '.join(fed_by[:3])}), which a frozen "
             f"graph cannot hold: name the tensor where it meets the model with --inputs NAME"
         )
+    for node in all_nodes(graph_def):
+        if node.op in _PYTHON_OPS:
+            return (
+                f"{node.name} ({node.op}) calls a Python function, which lives in the process that "
+                f"built the graph and not in the file: a model that needs it cannot be frozen"
+            )
+        if _changes_a_generator(node):
+            return (
+                f"the output depends on {node.name} ({node.op}), which changes the state that "
+                f"{node_name(node.input[0])} holds each time it runs: a model that draws from "
+                f"tf.random.Generator cannot be frozen"
+            )
     return ""
 
 
+def _changes_a_generator(node: node_def_pb2.NodeDef) -> bool:
+    # Random ops whose type starts with "Stateful" take the variable that holds their state.
+    return node.op in _GENERATOR_OPS or (
+        node.op.startswith("Stateful") and any(name in node.op for name in _DISTRIBUTIONS)
+    )
+
+
 def warnings(
-    *, variables: int, saved_tensors: int, unused_inputs: tuple[str, ...] = ()
+    *,
+    variables: int,
+    saved_tensors: int,
+    unused_inputs: tuple[str, ...] = (),
+    without_average: tuple[str, ...] = (),
 ) -> tuple[ModelWarning, ...]:
     """Return what is suspicious about a model whose checkpoint holds `saved_tensors` tensors."""
     found = []
@@ -50,6 +80,14 @@ def warnings(
                 code="unused_input",
                 message=f"no output depends on the input {', '.join(unused_inputs)}",
                 nodes=unused_inputs,
+            )
+        )
+    if without_average:
+        found.append(
+            ModelWarning(
+                code="without_average",
+                message=f"no moving average was saved of {listed(without_average)}: raw values",
+                nodes=without_average,
             )
         )
     return tuple(found)

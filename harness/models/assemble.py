@@ -14,7 +14,7 @@ from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs, specs_of
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import Variable, as_variable, variable_nodes
-from harness.models.locate import Kind
+from harness.locate import Kind
 from harness.models.model import Model
 from harness.signature import Signature, TensorSpec
 from harness.tensor_names import node_name, session_name

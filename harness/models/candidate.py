@@ -6,19 +6,18 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-from harness.errors import BrokenModel, RequestError, nearest
+from harness.errors import BrokenModel, RequestError, first_line, listed, nearest
 from harness.graph.dtypes import output_dtypes
-from harness.graph.state import input_pipeline, tables
-from harness.models.frozen import open_frozen, read_graph_def
-from harness.models.locate import locate
+from harness.graph.state import input_pipeline, tables, variable_nodes
+from harness.locate import locate
+from harness.models.frozen import frozen_model, read_graph_def
 from harness.models.model import Model
-from harness.models.saved_model import open_saved_model
+from harness.models.saved_model import check_serves, open_saved_model
 from harness.signature import Signature
 from harness.tensor_names import node_name, output_index
-
-_MOST_NAMED = 3
 
 
 def open_candidate(
@@ -32,19 +31,20 @@ def open_candidate(
         RequestError: there is nothing at `path`.
         BrokenModel: it cannot be read, lacks an input or output, or is not frozen.
     """
-    location = locate(path)
+    location = locate(path, option="--frozen")
     names = names or {}
     inputs = [names.get(name, name) for name in signature.input_names]
     outputs = [names.get(name, name) for name in signature.output_names]
-    if location.kind == "checkpoint":
-        raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
     try:
         if location.kind == "saved_model":
+            check_serves(location.path, inputs=inputs, outputs=outputs)
             model = open_saved_model(location.path, inputs=inputs, outputs=outputs)
         else:
-            _check_tensors(read_graph_def(location.path), inputs, outputs, path)
-            model = open_frozen(location.path, inputs=inputs, outputs=outputs)
-            _check_frozen(model, path)
+            graph_def = read_graph_def(location.path)
+            _check_tensors(graph_def, inputs, outputs, path)
+            _check_frozen(graph_def, path)
+            _check_imports(graph_def, path)
+            model = frozen_model(graph_def, location.path, inputs=inputs, outputs=outputs)
     except RequestError as error:
         raise BrokenModel(f"{path.name}: {error}") from error
     _check_input_dtypes(model, signature, path)
@@ -96,21 +96,25 @@ def _check_input_dtypes(model: Model, signature: Signature, path: Path) -> None:
             )
 
 
-def _check_frozen(model: Model, path: Path) -> None:
-    if model.variables:
-        names = [variable.name for variable in model.variables]
-        op = model.variables[0].op
+def _check_frozen(graph_def: graph_pb2.GraphDef, path: Path) -> None:
+    left = list(variable_nodes(graph_def))
+    if left:
         raise BrokenModel(
-            f"{path.name} is not frozen: {_listed(names)} left as variable ({op}), without a value"
+            f"{path.name} is not frozen: {listed([node.name for node in left])} left as variable "
+            f"({left[0].op}), without a value"
         )
     for what, nodes in (
-        ("a lookup table", tables(model.graph_def)),
-        ("an input pipeline", input_pipeline(model.graph_def)),
+        ("a lookup table", tables(graph_def)),
+        ("an input pipeline", input_pipeline(graph_def)),
     ):
         if nodes:
-            raise BrokenModel(f"{path.name} still holds {what}: {_listed(nodes)}")
+            raise BrokenModel(f"{path.name} still holds {what}: {listed(nodes)}")
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}"
+def _check_imports(graph_def: graph_pb2.GraphDef, path: Path) -> None:
+    """Import the whole file, as whoever loads it does: what runs here is the part in question."""
+    with tf.Graph().as_default():
+        try:
+            tf.import_graph_def(graph_def, name="")
+        except (ValueError, KeyError, tf.errors.OpError) as error:
+            raise BrokenModel(f"{path.name} cannot be imported: {first_line(error)}") from error

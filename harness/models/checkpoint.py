@@ -12,8 +12,8 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from harness.errors import BrokenModel, RequestError
 from harness.graph.restoring import CheckpointEntry, checkpoint_entries
 from harness.graph.state import Variable
+from harness.locate import missing_files
 from harness.models.assemble import Named, assemble
-from harness.models.locate import missing_files
 from harness.models.model import Model, open_checkpoint
 
 AVERAGE_SUFFIX = "/ExponentialMovingAverage"
@@ -91,14 +91,18 @@ def _known(
 
 def _averaged(model: Model, saved: dict[str, list[int]]) -> Model:
     averages = tuple(_average(variable, saved) for variable in model.variables)
-    if not any(variable.key == variable.name + AVERAGE_SUFFIX for variable in averages):
+    raw = tuple(v.name for v in averages if not v.key.endswith(AVERAGE_SUFFIX))
+    if len(raw) == len(averages):
         raise RequestError(
             f"--moving-averages: the checkpoint {model.path} holds no tensor "
             f"NAME{AVERAGE_SUFFIX} of a variable on the path"
         )
-    return replace(model, variables=averages)
+    return replace(model, variables=averages, without_average=raw)
 
 
 def _average(variable: Variable, saved: dict[str, list[int]]) -> Variable:
-    key = variable.name + AVERAGE_SUFFIX
-    return replace(variable, key=key, slice_spec="") if key in saved else variable
+    # By its key first: the average of a shard is the same slice of the whole variable's average.
+    for key, slice_spec in ((variable.key, variable.slice_spec), (variable.name, "")):
+        if key + AVERAGE_SUFFIX in saved:
+            return replace(variable, key=key + AVERAGE_SUFFIX, slice_spec=slice_spec)
+    return variable

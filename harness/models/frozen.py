@@ -21,8 +21,23 @@ def open_frozen(path: Path, *, inputs: Sequence[str] = (), outputs: Sequence[str
         RequestError: a name is no tensor of the graph.
         BrokenModel: the file holds no GraphDef.
     """
+    return frozen_model(read_graph_def(path), path, inputs=inputs, outputs=outputs)
+
+
+def frozen_model(
+    graph_def: graph_pb2.GraphDef,
+    path: Path,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+) -> Model:
+    """Return the model in a GraphDef that was read from `path`.
+
+    Raises:
+        RequestError: a name is no tensor of the graph.
+    """
     return assemble(
-        read_graph_def(path),
+        graph_def,
         path=path,
         kind="frozen",
         named=Named(inputs=inputs, outputs=outputs),

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-from harness.errors import BrokenModel
+from harness.errors import BrokenModel, RequestError
 from harness.graph.state import Variable
-from harness.models.locate import Kind
+from harness.locate import Kind
 from harness.signature import Signature
+
+_PATTERN_MARKS = frozenset("*?[]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,8 @@ class Model:
     `graph_def` holds that sub-graph and nothing else. `variables` are those in it; `weights` maps
     their node names to values, read when asked for. `checkpoint_prefix` is what a saver restores
     from, None for a frozen graph. `saved_tensors` counts what the checkpoint holds, on the path or
-    off it. `unused_inputs` are those of a SavedModel's signature that no output depends on.
+    off it. `unused_inputs` are those of a SavedModel's signature that no output depends on;
+    `without_average` are the variables that keep their value though averages were asked for.
     """
 
     path: Path
@@ -38,6 +41,7 @@ class Model:
     checkpoint_prefix: str | None = None
     saved_tensors: int = 0
     unused_inputs: tuple[str, ...] = ()
+    without_average: tuple[str, ...] = ()
 
     @property
     def weights(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -92,8 +96,15 @@ def open_checkpoint(prefix: str) -> Any:
     """Return TensorFlow's reader of the checkpoint at `prefix`, V1 or V2.
 
     Raises:
+        RequestError: TensorFlow would take the path for a pattern, and may read other files.
         BrokenModel: the files are missing or damaged.
     """
+    marks = _PATTERN_MARKS.intersection(str(Path(prefix).absolute()))
+    if marks:
+        raise RequestError(
+            f"--checkpoint {prefix}: TensorFlow takes {' '.join(sorted(marks))} in a path for a "
+            f"pattern and may read another checkpoint: rename the folder, or link to it"
+        )
     try:
         return tf.train.load_checkpoint(prefix)
     except Exception as error:  # errors.OpError, ValueError or RuntimeError, by version

@@ -8,13 +8,15 @@ from tensorflow.core.framework import graph_pb2
 
 from harness.errors import RequestError
 from harness.graph.extract import reachable
+from harness.locate import Location, locate
 from harness.models.checkpoint import open_checkpoint_model
 from harness.models.frozen import open_frozen
-from harness.models.locate import Location, locate
 from harness.models.model import Model
 from harness.models.saved_model import open_saved_model
 from harness.subject import Request
 from harness.tensor_names import node_name
+
+_KINDS = {"checkpoint": "checkpoint", "saved_model": "SavedModel", "frozen": "frozen graph"}
 
 
 def open_model(request: Request) -> Model:
@@ -25,12 +27,23 @@ def open_model(request: Request) -> Model:
         BrokenModel: the files cannot be used.
     """
     location = locate(request.path)
-    if request.meta_graph is not None and location.kind != "checkpoint":
-        raise RequestError(
-            f"--meta-graph goes with a checkpoint, and {request.path} is a "
-            f"{location.kind.replace('_', ' ')}"
-        )
+    _check_options(request, location)
     return _with_needed_inputs(_open(location, request), named=bool(request.inputs))
+
+
+def _check_options(request: Request, location: Location) -> None:
+    """Refuse what the kind of model has no use for: ignored, it would look as if it were done."""
+    for option, is_given, kind in (
+        ("--meta-graph", request.meta_graph is not None, "checkpoint"),
+        ("--moving-averages", request.moving_averages, "checkpoint"),
+        ("--signature", request.signature_key is not None, "saved_model"),
+        ("--tags", bool(request.tags), "saved_model"),
+    ):
+        if is_given and location.kind != kind:
+            raise RequestError(
+                f"{option} goes with a {_KINDS[kind]}, and {request.path} is a "
+                f"{_KINDS[location.kind]}"
+            )
 
 
 def _open(location: Location, request: Request) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.errors import BrokenModel, nearest
+from harness.errors import BrokenModel, listed, nearest
 from harness.graph.dtypes import dtype_name
 from harness.graph.state import Variable
 from harness.models.model import Model, open_checkpoint, slice_of
@@ -22,8 +22,8 @@ def check_restorable(model: Model) -> None:
     if model.checkpoint_prefix is None:
         names = [variable.name for variable in model.variables]
         raise BrokenModel(
-            f"{model.path} is a training graph, not a frozen one: {_listed(names)} "
-            f"still a variable, without a value; give its checkpoint with --checkpoint PREFIX"
+            f"{model.path} is a training graph, not a frozen one: its variables have no values "
+            f"({listed(names)}); give its checkpoint with --checkpoint PREFIX"
         )
     reader = open_checkpoint(model.checkpoint_prefix)
     shapes = reader.get_variable_to_shape_map()
@@ -65,9 +65,3 @@ def _fault(variable: Variable, shapes: dict[str, list[int]], dtypes: dict[str, s
 def _sliced(shape: tuple[int, ...], spec: str) -> tuple[int, ...]:
     # A broadcast zero has the shape and none of the memory.
     return slice_of(np.broadcast_to(np.zeros((), np.uint8), shape), spec).shape
-
-
-def _listed(names: list[str]) -> str:
-    verb = "is" if len(names) == 1 else "are"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more} {verb}"

@@ -12,8 +12,8 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from harness.errors import BrokenModel, RequestError, nearest
 from harness.graph.dtypes import dtype_name, shape_of
 from harness.graph.restoring import checkpoint_entries
+from harness.locate import missing_files
 from harness.models.assemble import Named, assemble
-from harness.models.locate import missing_files
 from harness.models.model import Model, open_checkpoint
 from harness.signature import Shape, TensorSpec
 from harness.tensor_names import canonical
@@ -39,6 +39,8 @@ def open_saved_model(
         BrokenModel: a file is missing or damaged.
     """
     meta = _meta_graph(folder, tags)
+    if signature_key and outputs:
+        raise RequestError("--signature and --outputs both say what the outputs are: give one")
     signature = None if outputs else _signature(folder, meta, signature_key)
     stated = {spec.name: spec for spec in _specs(signature.inputs.values())} if signature else None
     prefix = folder / "variables" / "variables"
@@ -63,6 +65,37 @@ def open_saved_model(
         saved_tensors=(
             len(open_checkpoint(str(prefix)).get_variable_to_shape_map()) if has_variables else 0
         ),
+    )
+
+
+def check_serves(folder: Path, *, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Make sure that a signature of the SavedModel in `folder` serves these tensors.
+
+    Whoever loads it calls a signature: that the graph holds the nodes is not enough.
+
+    Raises:
+        BrokenModel: it has signatures, and none takes the inputs and gives the outputs.
+    """
+    meta = _meta_graph(folder, ())
+    served = {
+        key: (
+            {spec.name for spec in _specs(signature.inputs.values())},
+            {spec.name for spec in _specs(signature.outputs.values())},
+        )
+        for key, signature in meta.signature_def.items()
+        if not key.startswith("__")
+    }
+    if not served or any(
+        takes.issuperset(inputs) and gives.issuperset(outputs) for takes, gives in served.values()
+    ):
+        return
+    said = "; ".join(
+        f"{key} serves {', '.join(sorted(gives))} from {', '.join(sorted(takes))}"
+        for key, (takes, gives) in served.items()
+    )
+    raise BrokenModel(
+        f"no signature of {folder.name} serves {', '.join(outputs)} from {', '.join(inputs)}: "
+        f"{said}"
     )
 
 

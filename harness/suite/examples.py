@@ -62,7 +62,7 @@ def for_all_examples(
         except Disagreement as found:
             fed = describe(shrinking.simplest)
             message = f"{found}; fed {fed}" if fed else str(found)
-            raise type(found)(message, measured=found.measured) from None
+            raise type(found)(message, measured=found.measured, feeds=shrinking.simplest) from None
 
     return for_all
 

@@ -33,6 +33,7 @@ class Run:
         self.seed = seed
         self.header: list[str] = []
         self.records: list[StageRecord] = []
+        self.report_error = ""
         self._proofs: dict[str, Proof] = {}
         self._current: str | None = None
 

@@ -55,19 +55,27 @@ def test_deployed_outputs_agree(
 
 
 def test_a_candidate_was_compared(proof: Proof, subject: Subject) -> None:
-    """At least one method serves the model: agreement of none is no agreement."""
+    """Outputs of some candidate were compared: agreement of none is no agreement."""
     own = proof.freezable()
     if own.status is not Status.PASSED:
         pytest.skip(f"the model itself is broken: {own.reason}")
-    exported = {candidate.name: proof.export(candidate) for candidate in subject.candidates}
-    if all(result.status is Status.UNSUPPORTED for result in exported.values()):
-        reasons = "\n  ".join(f"{name}: {result.reason}" for name, result in exported.items())
-        pytest.fail(f"nothing was compared:\n  {reasons}", pytrace=False)
+    _must_have_compared(proof, subject)
 
 
 def test_nothing_is_suspicious(proof: Proof, subject: Subject) -> None:
     """No warning stands against the model (asked for with --fail-on suspicious)."""
+    _must_have_compared(proof, subject)
     warnings = proof.warnings()
     if warnings:
         listed = "\n  ".join(f"{warning.code}: {warning.message}" for warning in warnings)
         pytest.fail(f"suspicious: {subject.name}\n  {listed}", pytrace=False)
+
+
+def _must_have_compared(proof: Proof, subject: Subject) -> None:
+    if proof.has_compared():
+        return
+    reasons = "\n  ".join(
+        f"{candidate.name}: {proof.export(candidate).reason or 'its outputs were not compared'}"
+        for candidate in subject.candidates
+    )
+    pytest.fail(f"nothing was compared:\n  {reasons}", pytrace=False)

@@ -91,7 +91,12 @@ def test_functional_control_flow_is_frozen(
     method: str, kind: str, opened: Opened, tmp_path: Path
 ) -> None:
     model = opened(f"lstm_control_flow_v2-{kind}")
-    assert_equivalent(model, export(method, model, tmp_path))
+    if (method, kind) == ("freeze_graph_saved_model", "resource"):
+        # The SavedModel states the shapes of the loop's handles, and the tool leaves them.
+        with pytest.raises(Unsupported, match="cannot be imported"):
+            export(method, model, tmp_path)
+    else:
+        assert_equivalent(model, export(method, model, tmp_path))
 
 
 @EACH_METHOD

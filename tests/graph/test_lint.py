@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -51,6 +52,85 @@ def test_an_input_pipeline_is_an_obstacle_with_a_remedy(build: Callable[[], obje
     reason = obstacle(graph_of(build))
     assert "batch" in reason
     assert "--inputs NAME" in reason
+
+
+def python_function() -> None:
+    tf.numpy_function(np.tanh, [1.0], tf.float32, name="squash")
+
+
+def stateless_python_function() -> None:
+    tf.numpy_function(np.tanh, [1.0], tf.float32, stateful=False, name="squash")
+
+
+def eager_python_function() -> None:
+    tf.py_function(lambda x: x, [1.0], tf.float32, name="squash")
+
+
+@pytest.mark.parametrize(
+    ("build", "op"),
+    [
+        (python_function, "PyFunc"),
+        (stateless_python_function, "PyFuncStateless"),
+        (eager_python_function, "EagerPyFunc"),
+    ],
+)
+def test_a_python_function_is_an_obstacle(build: Callable[[], None], op: str) -> None:
+    assert obstacle(graph_of(build)) == (
+        f"squash ({op}) calls a Python function, which lives in the process that built the graph "
+        f"and not in the file: a model that needs it cannot be frozen"
+    )
+
+
+def test_a_python_function_inside_a_function_is_an_obstacle() -> None:
+    assert "squash (PyFunc)" in obstacle(graph_of(tf.function(python_function, autograph=False)))
+
+
+def of_ops(*ops: str) -> GraphDef:
+    graph_def = GraphDef()
+    for op in ops:
+        graph_def.node.add(name=f"my_{op}", op=op, input=["generator/state"])
+    return graph_def
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        "RngReadAndSkip",
+        "RngSkip",
+        "StatefulRandomBinomial",
+        "StatefulStandardNormal",
+        "StatefulStandardNormalV2",
+        "StatefulTruncatedNormal",
+        "StatefulUniform",
+        "StatefulUniformFullInt",
+        "StatefulUniformInt",
+    ],
+)
+def test_a_generator_whose_state_is_a_variable_is_an_obstacle(op: str) -> None:
+    assert obstacle(of_ops(op)) == (
+        f"the output depends on my_{op} ({op}), which changes the state that generator/state holds "
+        f"each time it runs: a model that draws from tf.random.Generator cannot be frozen"
+    )
+
+
+def test_what_tensorflow_s_own_generator_puts_into_a_graph_is_an_obstacle() -> None:
+    def build() -> None:
+        handle = tf.raw_ops.VarHandleOp(dtype=tf.int64, shape=[3], name="state")
+        state = tf.raw_ops.RngReadAndSkip(resource=handle, alg=1, delta=1, name="skip")
+        tf.identity(state)
+
+    reason = obstacle(graph_of(build))
+    assert "skip (RngReadAndSkip)" in reason
+    assert "the state that state holds" in reason
+
+
+@pytest.mark.parametrize("op", ["StatefulPartitionedCall", "StatelessRandomUniform"])
+def test_other_stateful_and_random_ops_are_no_obstacle(op: str) -> None:
+    assert not obstacle(of_ops(op))
+
+
+def test_an_input_pipeline_that_calls_python_is_told_with_its_remedy() -> None:
+    assert "--inputs NAME" in obstacle(of_ops("PyFunc", "RngSkip", "IteratorGetNext"))
 
 
 def test_nothing_stands_in_the_way_of_variables_that_are_only_read() -> None:

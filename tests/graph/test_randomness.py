@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from fixtures.control_flow import control_flow
 from harness.graph.extract import all_nodes
@@ -206,3 +207,156 @@ def test_a_graph_that_draws_nothing_is_left_as_it_is() -> None:
     pin_randomness(graph_def)
     assert graph_def.SerializeToString(deterministic=True) == before
     assert not random_nodes(graph_def)
+
+
+# ---- each op has numbers of its own
+
+
+def seeds(graph_def: GraphDef) -> list[tuple[int, ...]]:
+    """The seeds of a pinned graph, functions included."""
+    constants = [tensor_of(n) for n in all_nodes(graph_def) if n.name.endswith("/pinned_seed")]
+    streams = [n for n in all_nodes(graph_def) if n.op == "RandomShuffle"]
+    return sorted([*constants, *((n.attr["seed"].i, n.attr["seed2"].i) for n in streams)])
+
+
+def tensor_of(node: Any) -> tuple[int, ...]:
+    return tuple(int(number) for number in tf.make_ndarray(node.attr["value"].tensor))
+
+
+def two_draws() -> tf.Tensor:
+    return tf.where(tf.random.uniform(SHAPE) > tf.random.uniform(SHAPE), 1, 0)
+
+
+@tf.function(autograph=False)
+def draw() -> tf.Tensor:
+    return tf.random.uniform(SHAPE)
+
+
+@tf.function(autograph=False)
+def draw_in_a_call() -> tf.Tensor:
+    return draw() + 0.0
+
+
+@tf.function(autograph=False)
+def raw_draw() -> tf.Tensor:
+    return tf.raw_ops.RandomUniform(shape=SHAPE, dtype=tf.float32)
+
+
+def in_a_condition() -> tf.Tensor:
+    return tf.cond(tf.constant(1) > 0, draw, raw_draw)
+
+
+CALLS: dict[str, Callable[[], tf.Tensor]] = {
+    "ops": two_draws,
+    "scopes": lambda: tf.concat([tf.nn.dropout(tf.ones(SHAPE), 0.5) for _ in range(3)], 0),
+    "function called twice": lambda: tf.where(draw() > draw(), 1, 0),
+    "nested": lambda: tf.where(draw_in_a_call() > draw_in_a_call(), 1, 0),
+    "function beside op": lambda: tf.where(draw() > tf.random.uniform(SHAPE), 1, 0),
+    "raw": lambda: tf.where(raw_draw() > raw_draw(), 1, 0),
+    "cond": lambda: tf.where(in_a_condition() > in_a_condition(), 1, 0),
+}
+
+
+@EITHER_CONTROL_FLOW
+@pytest.mark.parametrize("build", CALLS.values(), ids=CALLS)
+def test_ops_of_one_shape_draw_different_numbers(
+    build: Callable[[], tf.Tensor], version: int
+) -> None:
+    with control_flow(version):
+        graph_def = pinned(build)
+    first, second = runs(graph_def)
+    assert len(np.unique(first)) == 2, "both branches are seen"
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first, runs(graph_def, 1)[0])
+    assert len(set(seeds(graph_def))) == len(seeds(graph_def)) >= 2
+
+
+def test_streams_have_seeds_of_their_own() -> None:
+    graph_def = pinned(lambda: tf.stack([shuffled(), shuffled()]))
+    first, second = runs(graph_def, 1)[0]
+    assert (first != second).any()
+
+
+def all_kinds() -> tf.Tensor:
+    x = draw() + draw_in_a_call() + tf.random.shuffle(tf.ones(SHAPE))
+    x = tf.cond(tf.reduce_sum(x) > 0, lambda: x + draw(), lambda: x - tf.random.uniform(SHAPE))
+    x = tf.switch_case(tf.constant(1), [lambda: x + draw(), lambda: tf.random.normal(SHAPE)])
+    return tf.while_loop(
+        lambda i, _: i < 2 + tf.cast(tf.random.uniform(()), tf.int32),
+        lambda i, total: (i + 1, total + draw() + tf.random.normal(SHAPE)),
+        (0, x),
+    )[1]
+
+
+def test_another_seed_gives_every_op_another() -> None:
+    with control_flow(2):
+        graph_def = graph_of(all_kinds)
+    other = GraphDef()
+    other.CopyFrom(graph_def)
+    pin_randomness(graph_def)
+    pin_randomness(other, seed=OTHER_SEED)
+    assert len(set(seeds(graph_def))) == len(seeds(graph_def)) == 10
+    assert not set(seeds(graph_def)) & set(seeds(other))
+    assert all(0 <= half < 2**63 for seed in seeds(graph_def) for half in seed)
+
+
+def test_a_seed_is_the_same_in_every_process() -> None:
+    graph_def = pinned(lambda: tf.random.uniform(SHAPE))
+    assert seeds(graph_def) == [(7559923782028943305, 3972723328466530580)]
+
+
+@pytest.mark.parametrize("build", [*CALLS.values(), all_kinds], ids=[*CALLS, "all"])
+def test_a_prefix_before_all_names_changes_no_seed(build: Callable[[], tf.Tensor]) -> None:
+    with control_flow(2):
+        plain = graph_of(build)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(plain, name="caller/StatefulPartitionedCall")
+        prefixed = graph.as_graph_def()
+    pin_randomness(plain)
+    pin_randomness(prefixed)
+    assert seeds(prefixed) == seeds(plain)
+
+
+@pytest.mark.parametrize("lower", [False, True], ids=["functional", "lowered"])
+@pytest.mark.parametrize("build", [*CALLS.values(), all_kinds], ids=[*CALLS, "all"])
+def test_functions_that_freezing_inlines_keep_their_seeds(
+    build: Callable[[], tf.Tensor], lower: bool
+) -> None:
+    function = tf.function(lambda: tf.identity(build(), name="y"), autograph=False)
+    concrete = function.get_concrete_function()
+    called = graph_of(lambda: concrete())  # noqa: PLW0108 (in that graph)
+    inlined = convert_variables_to_constants_v2(concrete, lower_control_flow=lower)
+    plain = concrete.graph.as_graph_def()
+    frozen = inlined.graph.as_graph_def()
+    for graph_def in (called, plain, frozen):
+        pin_randomness(graph_def)
+    assert seeds(called) == seeds(plain) == seeds(frozen)
+    # The body of a called function is optimised, whatever the session is told: it may round apart.
+    np.testing.assert_allclose(runs(called, 1)[0], runs(frozen, 1)[0], rtol=1e-5)
+
+
+def test_what_a_function_draws_and_never_uses_changes_no_seed() -> None:
+    @tf.function(autograph=False)
+    def wasteful() -> tf.Tensor:
+        with tf.name_scope("used"):
+            first, second = tf.random.uniform(SHAPE), tf.random.uniform(SHAPE)
+        with tf.name_scope("unused"):
+            tf.random.uniform(SHAPE)
+        return tf.where(first > second, 1, 0)
+
+    frozen = convert_variables_to_constants_v2(wasteful.get_concrete_function())
+    without = frozen.graph.as_graph_def()
+    assert len(random_nodes(without)) == 2
+    pin_randomness(without)
+    assert seeds(pinned(wasteful)) == seeds(without)
+
+
+def test_a_function_that_calls_itself_is_pinned() -> None:
+    graph_def = graph_of(draw)
+    (function,) = graph_def.library.function
+    name = function.signature.name
+    again = function.node_def.add(name="again", op="StatefulPartitionedCall")
+    again.attr["f"].func.name = name
+    function.control_ret["again"] = "again"
+    pin_randomness(graph_def)
+    assert len(seeds(graph_def)) == 1

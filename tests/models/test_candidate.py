@@ -71,7 +71,7 @@ def test_an_output_past_those_of_its_node_is_named(tmp_path: Path) -> None:
 def test_an_output_whose_op_is_not_known_is_named(tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
     path.write_bytes(path.read_bytes().replace(b"Tanh", b"Nope"))
-    with pytest.raises(BrokenModel, match=r"Nope is not known to this TensorFlow"):
+    with pytest.raises(BrokenModel, match=r"cannot be imported: .*Nope"):
         open_candidate(path, signature=signature("prediction"))
 
 
@@ -152,13 +152,8 @@ def test_nothing_at_the_path_is_a_fault_of_the_request(tmp_path: Path) -> None:
         open_candidate(tmp_path / "gone.pb", signature=signature("prediction"))
 
 
-def test_a_checkpoint_is_no_candidate(built: Callable[[str], Path]) -> None:
-    with pytest.raises(RequestError, match="a checkpoint is no candidate"):
-        open_candidate(built("softmax_regression-ref"), signature=signature("prediction"))
-
-
 def test_a_saved_model_without_the_tensors_of_the_reference_names_them(saved_model: Path) -> None:
-    with pytest.raises(BrokenModel, match=r"two_layers: .*prediction: the graph has no such node"):
+    with pytest.raises(BrokenModel, match="no signature of two_layers serves prediction"):
         open_candidate(saved_model, signature=signature("prediction"))
 
 

@@ -37,7 +37,7 @@ def test_a_frozen_graph_is_opened(frozen: Path) -> None:
 
 
 def test_a_graph_file_goes_with_a_checkpoint_alone(frozen: Path, saved_model: Path) -> None:
-    for path, kind in ((frozen, "frozen"), (saved_model, "saved model")):
+    for path, kind in ((frozen, "frozen"), (saved_model, "SavedModel")):
         with pytest.raises(RequestError, match=f"--meta-graph goes with a checkpoint.* {kind}"):
             open_model(Request(path=path, meta_graph=Path("model.meta")))
 

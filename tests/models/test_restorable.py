@@ -97,7 +97,7 @@ def test_a_variable_of_unknown_shape_takes_any(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "named"), [(1, "w0 is still"), (2, "w0, w1 are still"), (5, "w2 and 2 more are")]
+    ("count", "named"), [(1, r"\(w0\)"), (2, r"\(w0, w1\)"), (5, "w2 and 2 more")]
 )
 def test_a_training_graph_given_as_frozen_asks_for_its_checkpoint(
     tmp_path: Path, count: int, named: str

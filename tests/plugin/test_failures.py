@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from fixtures.faults import FAULTS
 from harness.graph.freezing import freeze
@@ -105,7 +106,7 @@ def test_a_pb_cut_one_node_early_fails_in_reload(
     result = verify(f"--frozen={path}", methods="none")
 
     result.stdout.fnmatch_lines(["reload: early.pb holds no node prediction, an output of *"])
-    result.assert_outcomes(failed=1, passed=4, skipped=2)
+    result.assert_outcomes(failed=2, passed=3, skipped=2)
 
 
 def test_a_tiny_dead_pb_fails_in_reload(verify: Verify, tmp_path: Path) -> None:
@@ -191,3 +192,16 @@ def test_another_checkpoint_of_the_model_is_different(
     result = verify(f"--frozen={path}", checkpoint=older, methods="none")
 
     result.stdout.fnmatch_lines(["model.ckpt-5 is different at outputs"])
+
+
+def test_a_reference_that_differs_from_itself_is_said_to(verify: Verify, tmp_path: Path) -> None:
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float64, [None], name="x")
+        weight = tf.compat.v1.get_variable("weight", [], tf.float64)
+        tf.add(x * weight, tf.timestamp(), name="output")
+        session.run(tf.compat.v1.global_variables_initializer())
+        checkpoint = tf.compat.v1.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+
+    result = verify("--outputs=output", checkpoint=Path(checkpoint))
+
+    result.stdout.fnmatch_lines(["outputs: the reference does not give the same outputs twice*"])

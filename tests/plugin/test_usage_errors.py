@@ -101,3 +101,60 @@ def test_nothing_to_compare(verify: Verify) -> None:
 
 def test_a_suffix_of_the_first_output_is_accepted(verify: Verify) -> None:
     verify("--inputs=inputs:0", "--outputs=prediction:0").assert_outcomes(passed=7)
+
+
+def test_a_checkpoint_is_no_candidate(verify: Verify, regression: Path) -> None:
+    assert "a checkpoint is no candidate" in error_of(verify(f"--frozen={regression}"))
+
+
+def test_an_empty_folder_is_no_candidate(verify: Verify, tmp_path: Path) -> None:
+    message = error_of(verify(f"--frozen={tmp_path}"))
+
+    assert message.startswith(f"--frozen {tmp_path}: the folder holds no checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind"),
+    [("--signature=serving_default", "SavedModel"), ("--tags=serve", "SavedModel")],
+)
+def test_an_option_for_another_kind_of_model(verify: Verify, argument: str, kind: str) -> None:
+    assert f"goes with a {kind}" in error_of(verify(argument))
+
+
+def test_a_seed_that_is_no_number(verify: Verify) -> None:
+    assert "--hypothesis-seed abc" in error_of(verify("--hypothesis-seed=abc"))
+
+
+def test_a_report_that_has_no_place(verify: Verify, tmp_path: Path) -> None:
+    assert "no file that can be written" in error_of(verify(f"--report-json={tmp_path}"))
+
+
+def test_a_path_that_tensorflow_takes_for_a_pattern(
+    verify: Verify, regression: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run[1]"
+    folder.mkdir()
+    for file in regression.parent.glob(f"{regression.name}.*"):
+        shutil.copy(file, folder)
+
+    assert "for a pattern" in error_of(verify(checkpoint=folder / regression.name))
+
+
+def test_two_candidates_of_one_name(pytester: pytest.Pytester, regression: Path) -> None:
+    pytester.makeconftest(
+        f"""
+        from pathlib import Path
+        from harness import Candidate, Request, Subject
+
+        def pytest_freezeproof_subjects(config):
+            candidate = Candidate(name="frozen.pb", method="direct")
+            request = Request(path=Path({str(regression)!r}))
+            return [
+                Subject(name="mine", locate=lambda: request, candidates=(candidate, candidate))
+            ]
+        """
+    )
+
+    message = error_of(pytester.runpytest_inprocess())
+
+    assert "two candidates are called frozen.pb" in message

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RequestError
-from harness.models.locate import Location, locate, missing_files
+from harness.locate import Location, locate, missing_files
 
 
 @pytest.fixture

@@ -25,21 +25,21 @@ class Location:
     kind: Kind
 
 
-def locate(path: str | Path) -> Location:
-    """Return what `path` is.
+def locate(path: str | Path, *, option: str = "--checkpoint") -> Location:
+    """Return what `path` is; `option` is named in the error where it is nothing.
 
     Raises:
         RequestError: nothing is there, or nothing that is a model.
     """
     path = Path(path)
     if path.is_dir():
-        return _in_folder(path)
+        return _in_folder(path, option)
     if path.is_file() and path.name in {"saved_model.pb", "saved_model.pbtxt"}:
         return Location(path=path.parent, kind="saved_model")
     if path.is_file() and path.suffix in _GRAPH_SUFFIXES:
         return Location(path=path, kind="frozen")
     if path.is_file() and path.name == "checkpoint":
-        return _in_folder(path.parent)
+        return _in_folder(path.parent, option)
     matched = _CHECKPOINT_FILE.match(path.name)
     if matched and path.is_file():
         path = path.with_name(matched["prefix"])
@@ -47,7 +47,7 @@ def locate(path: str | Path) -> Location:
         return Location(path=path, kind="checkpoint")
     if path.with_name(f"{path.name}.meta").is_file():
         return _without_data(path)
-    raise RequestError(f"--checkpoint {path}: no such checkpoint, SavedModel or .pb{_beside(path)}")
+    raise RequestError(f"{option} {path}: no such checkpoint, SavedModel or .pb{_beside(path)}")
 
 
 def is_checkpoint(prefix: Path) -> bool:
@@ -79,7 +79,7 @@ def _escaped(name: str) -> str:
     return re.sub(r"([\[\]*?])", r"[\1]", name)
 
 
-def _in_folder(folder: Path) -> Location:
+def _in_folder(folder: Path, option: str) -> Location:
     if any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
         return Location(path=folder, kind="saved_model")
     state = folder / "checkpoint"
@@ -96,7 +96,7 @@ def _in_folder(folder: Path) -> Location:
     if found:
         latest = max(found, key=lambda file: file.stat().st_mtime)
         return Location(path=latest.with_suffix(""), kind="checkpoint")
-    raise RequestError(f"--checkpoint {folder}: the folder holds no checkpoint and no SavedModel")
+    raise RequestError(f"{option} {folder}: the folder holds no checkpoint and no SavedModel")
 
 
 def _without_data(prefix: Path) -> Location:

@@ -1,0 +1,155 @@
+"""The model as TensorFlow itself restores it: the check on the harness's own reference.
+
+The reference that candidates are compared with is the harness's extraction, with values placed by
+its reading of the saver. Were those wrong, reference and candidates would agree on a wrong model.
+Here nothing of that is shared: the user's whole graph is imported by TensorFlow, restored by the
+saver that was saved with it, and asked for the same tensors. Only the session's settings are those
+of `runtime`, since otherwise no bits could be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.framework import meta_graph
+from tensorflow.python.saved_model.loader_impl import SavedModelLoader
+
+from harness.criteria import Array
+from harness.errors import FreezeproofError, Rejected
+from harness.locate import Kind
+from harness.models.frozen import read_graph_def
+from harness.runtime import Mode, _config, _for_session, _from_session, first_line
+from harness.signature import Signature
+from harness.tensor_names import session_name
+
+_DEFAULT_TAG = "serve"
+
+
+class Unavailable(FreezeproofError):
+    """TensorFlow cannot restore the whole model; the message says why. No fault of the outputs."""
+
+
+class Original:
+    """The model as TensorFlow restores it, whole: no extraction, and random ops as they are.
+
+    A training graph may hold ops that this TensorFlow does not know, or variables that are not in
+    the checkpoint, and none of them on the path to the outputs: it is then `Unavailable`, which
+    says nothing against the model.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        kind: Kind,
+        signature: Signature,
+        meta_graph: Path | None = None,
+        tags: Sequence[str] = (),
+    ) -> None:
+        """Keep what is to be restored, by the path that `locate` found; nothing is opened yet."""
+        self._path = path
+        self._kind = kind
+        self._signature = signature
+        self._meta_graph = meta_graph
+        self._tags = tags
+        self._session: Any = None
+        self._callable: Any = None
+
+    def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the outputs by tensor name for `feeds`, by tensor name.
+
+        Raises:
+            Rejected: TensorFlow refuses the feeds or fails on them.
+            Unavailable: TensorFlow cannot restore the model, or its saver leaves out what the
+                outputs need.
+        """
+        self.open()
+        try:
+            values = self._callable(*(_for_session(feeds[n]) for n in self._signature.input_names))
+        except tf.errors.FailedPreconditionError as error:
+            # Not of the feeds: a variable or table without a value, which no saver restored.
+            raise Unavailable(first_line(error)) from error
+        except tf.errors.OpError as error:
+            raise Rejected(type(error).__name__, first_line(error)) from error
+        return {
+            name: _from_session(np.asarray(value))
+            for name, value in zip(self._signature.output_names, values, strict=True)
+        }
+
+    def open(self) -> None:
+        """Import the whole graph and let TensorFlow restore it, unless that is done.
+
+        Raises:
+            Unavailable: TensorFlow cannot.
+        """
+        if self._callable is not None:
+            return
+        restore = {
+            "checkpoint": self._restore_checkpoint,
+            "saved_model": self._restore_saved_model,
+            "frozen": self._restore_frozen,
+        }[self._kind]
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph, config=_config(Mode.STRICT))
+        try:
+            with graph.as_default():
+                restore()
+            self._callable = self._make_callable()
+        except Exception as error:  # OpError, ValueError, KeyError, TypeError, RuntimeError, …
+            self.close()
+            raise Unavailable(first_line(error)) from error
+
+    def close(self) -> None:
+        """Close the session, if one is open."""
+        if self._session is not None:
+            self._session.close()
+        self._session = self._callable = None
+
+    def _restore_checkpoint(self) -> None:
+        path = self._meta_graph or self._path.with_name(f"{self._path.name}.meta")
+        meta = meta_graph.read_meta_graph_file(str(path))
+        _make_strict(meta.graph_def)
+        saver = tf.compat.v1.train.import_meta_graph(meta, clear_devices=True)
+        if saver is not None:  # else the graph has no variables
+            saver.restore(self._session, str(self._path))
+
+    def _restore_saved_model(self) -> None:
+        # What `tf.compat.v1.saved_model.load` does: that leaves no time to change the graph.
+        loader = SavedModelLoader(str(self._path))
+        tags = self._tags or _default_tags(loader)
+        _make_strict(loader.get_meta_graph_def_from_tags(tags).graph_def)
+        loader.load(self._session, tags, clear_devices=True)
+
+    def _restore_frozen(self) -> None:
+        graph_def = read_graph_def(self._path)
+        _make_strict(graph_def)
+        tf.import_graph_def(graph_def, name="")
+
+    def _make_callable(self) -> Any:
+        # As in `Runner`: `Session.run` would cast feeds, and so accept those of another dtype.
+        options = config_pb2.CallableOptions()
+        options.feed.extend(session_name(name) for name in self._signature.input_names)
+        options.fetch.extend(session_name(name) for name in self._signature.output_names)
+        return self._session._make_callable_from_options(options)  # noqa: SLF001 (no public way)
+
+
+def _default_tags(loader: Any) -> Sequence[str]:
+    found = [list(each.meta_info_def.tags) for each in loader.saved_model.meta_graphs]
+    return found[0] if len(found) == 1 else [_DEFAULT_TAG]
+
+
+def _make_strict(graph_def: graph_pb2.GraphDef) -> None:
+    """Let nothing in the graph ask for devices or optimisers of its own; see `runtime`."""
+    configuration = _config(Mode.STRICT).SerializeToString()
+    functions = (function.node_def for function in graph_def.library.function)
+    for node in chain(graph_def.node, *functions):
+        node.device = ""
+        if "config_proto" in node.attr:
+            node.attr["config_proto"].s = configuration
