@@ -10,22 +10,26 @@ of `runtime`, since otherwise no bits could be compared.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
-from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.framework import meta_graph
 from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 from harness.criteria import Array
-from harness.errors import FreezeproofError, Rejected
+from harness.errors import FreezeproofError, Rejected, first_line
+from harness.graph.extract import all_nodes
 from harness.locate import Kind
 from harness.models.frozen import read_graph_def
-from harness.runtime import Mode, _config, _for_session, _from_session, first_line
+from harness.runtime import (
+    Mode,
+    for_session,
+    from_session,
+    make_calls_strict,
+    session_config,
+)
 from harness.signature import Signature
 from harness.tensor_names import session_name
 
@@ -60,7 +64,6 @@ class Original:
         self._meta_graph = meta_graph
         self._tags = tags
         self._session: Any = None
-        self._callable: Any = None
 
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Return the outputs by tensor name for `feeds`, by tensor name.
@@ -71,17 +74,18 @@ class Original:
                 outputs need.
         """
         self.open()
+        names = self._signature.output_names
         try:
-            values = self._callable(*(_for_session(feeds[n]) for n in self._signature.input_names))
+            values = self._session.run(
+                [session_name(name) for name in names],
+                {session_name(n): for_session(feeds[n]) for n in self._signature.input_names},
+            )
         except tf.errors.FailedPreconditionError as error:
             # Not of the feeds: a variable or table without a value, which no saver restored.
             raise Unavailable(first_line(error)) from error
-        except tf.errors.OpError as error:
+        except (ValueError, TypeError, tf.errors.OpError) as error:
             raise Rejected(type(error).__name__, first_line(error)) from error
-        return {
-            name: _from_session(np.asarray(value))
-            for name, value in zip(self._signature.output_names, values, strict=True)
-        }
+        return {name: from_session(value) for name, value in zip(names, values, strict=True)}
 
     def open(self) -> None:
         """Import the whole graph and let TensorFlow restore it, unless that is done.
@@ -89,55 +93,43 @@ class Original:
         Raises:
             Unavailable: TensorFlow cannot.
         """
-        if self._callable is not None:
+        if self._session is not None:
             return
-        restore = {
-            "checkpoint": self._restore_checkpoint,
-            "saved_model": self._restore_saved_model,
-            "frozen": self._restore_frozen,
-        }[self._kind]
         graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph, config=_config(Mode.STRICT))
+        session = tf.compat.v1.Session(graph=graph, config=session_config(Mode.STRICT))
         try:
             with graph.as_default():
-                restore()
-            self._callable = self._make_callable()
+                if self._kind == "checkpoint":
+                    self._restore_checkpoint(session)
+                elif self._kind == "saved_model":
+                    self._restore_saved_model(session)
+                else:
+                    _import_frozen(self._path)
         except Exception as error:  # OpError, ValueError, KeyError, TypeError, RuntimeError, …
-            self.close()
+            session.close()
             raise Unavailable(first_line(error)) from error
+        self._session = session
 
     def close(self) -> None:
         """Close the session, if one is open."""
         if self._session is not None:
             self._session.close()
-        self._session = self._callable = None
+        self._session = None
 
-    def _restore_checkpoint(self) -> None:
+    def _restore_checkpoint(self, session: Any) -> None:
         path = self._meta_graph or self._path.with_name(f"{self._path.name}.meta")
         meta = meta_graph.read_meta_graph_file(str(path))
         _make_strict(meta.graph_def)
         saver = tf.compat.v1.train.import_meta_graph(meta, clear_devices=True)
-        if saver is not None:  # else the graph has no variables
-            saver.restore(self._session, str(self._path))
+        if saver is not None:  # else TensorFlow knows of no variable
+            saver.restore(session, str(self._path))
 
-    def _restore_saved_model(self) -> None:
-        # What `tf.compat.v1.saved_model.load` does: that leaves no time to change the graph.
+    def _restore_saved_model(self, session: Any) -> None:
+        # What `tf.compat.v1.saved_model.load` calls; that leaves no time to change the graph.
         loader = SavedModelLoader(str(self._path))
         tags = self._tags or _default_tags(loader)
         _make_strict(loader.get_meta_graph_def_from_tags(tags).graph_def)
-        loader.load(self._session, tags, clear_devices=True)
-
-    def _restore_frozen(self) -> None:
-        graph_def = read_graph_def(self._path)
-        _make_strict(graph_def)
-        tf.import_graph_def(graph_def, name="")
-
-    def _make_callable(self) -> Any:
-        # As in `Runner`: `Session.run` would cast feeds, and so accept those of another dtype.
-        options = config_pb2.CallableOptions()
-        options.feed.extend(session_name(name) for name in self._signature.input_names)
-        options.fetch.extend(session_name(name) for name in self._signature.output_names)
-        return self._session._make_callable_from_options(options)  # noqa: SLF001 (no public way)
+        loader.load(session, tags, clear_devices=True)
 
 
 def _default_tags(loader: Any) -> Sequence[str]:
@@ -145,11 +137,14 @@ def _default_tags(loader: Any) -> Sequence[str]:
     return found[0] if len(found) == 1 else [_DEFAULT_TAG]
 
 
+def _import_frozen(path: Path) -> None:
+    graph_def = read_graph_def(path)
+    _make_strict(graph_def)
+    tf.import_graph_def(graph_def, name="")
+
+
 def _make_strict(graph_def: graph_pb2.GraphDef) -> None:
-    """Let nothing in the graph ask for devices or optimisers of its own; see `runtime`."""
-    configuration = _config(Mode.STRICT).SerializeToString()
-    functions = (function.node_def for function in graph_def.library.function)
-    for node in chain(graph_def.node, *functions):
+    """Let nothing in the graph ask for devices or optimisers of its own."""
+    make_calls_strict(graph_def)
+    for node in all_nodes(graph_def):
         node.device = ""
-        if "config_proto" in node.attr:
-            node.attr["config_proto"].s = configuration

@@ -7,7 +7,7 @@ needs, so that it can be run alone; where one of them did not pass, it is skippe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.model import Model
 from harness.models.opening import open_model
 from harness.models.restorable import check_restorable
+from harness.original import Original, Unavailable
 from harness.runtime import Mode, Runner
 from harness.signature import Signature
 from harness.subject import Candidate, Request
@@ -37,6 +38,10 @@ from harness.verdict import ModelFacts, ModelWarning, Stage, StageResult, Status
 from harness.verify import Disagreement, Tally, compare_on
 
 Feeds = Mapping[str, Array]
+
+HELD_AGAINST_ORIGINAL = 5
+"""On how many accepted examples the reference is held against what TensorFlow restores."""
+
 ForAll = Callable[[Signature, Callable[[Feeds], None]], None]
 """Run a check on examples of feeds; let the Disagreement of the simplest failing one out."""
 
@@ -56,6 +61,7 @@ class Proof:
         self._memos: dict[tuple[str, Mode], Memo] = {}
         self._results: dict[tuple[Stage, str | None], StageResult] = {}
         self._is_random = False
+        self._reference_fault: str | None = None
 
     @property
     def model(self) -> Model:
@@ -200,6 +206,7 @@ class Proof:
     ) -> StageResult:
         def action() -> StageResult:
             tally = Tally()
+            accepted: list[Feeds] = []
             reference = self._memo("", self.model, mode)
             run = self._candidate_run(candidate, mode)
 
@@ -214,6 +221,8 @@ class Proof:
                 tally.add(agreement, key=key)
                 if mode is Mode.STRICT and agreement.outputs is not None:
                     self._look_for_randomness(feeds, agreement.outputs)
+                    if len(accepted) < HELD_AGAINST_ORIGINAL:
+                        accepted.append(feeds)
 
             try:
                 for_all(self.model.signature, check)
@@ -221,14 +230,18 @@ class Proof:
                 return StageResult(
                     stage=stage,
                     status=Status.FAILED,
-                    reason=self._instability(found.feeds, mode) or str(found),
+                    reason=(
+                        self._instability(found.feeds, mode)
+                        or self._fault_of_reference(accepted)
+                        or str(found)
+                    ),
                     examples=tally.examples,
                     rejected=tally.rejected,
                     measured=tally.measured.widened(found.measured),
                 )
             finally:
                 self._close_candidate(candidate, mode)
-            objection = tally.objection()
+            objection = self._fault_of_reference(accepted) or tally.objection()
             return StageResult(
                 stage=stage,
                 status=Status.FAILED if objection else Status.PASSED,
@@ -275,6 +288,60 @@ class Proof:
             compare(value, outputs[name], criterion=Exact()) is not None
             for name, value in expected.items()
         )
+
+    def _fault_of_reference(self, accepted: Sequence[Feeds]) -> str:
+        """Return how the reference differs from the model as TensorFlow restores it; "" if not.
+
+        Reference and candidates share our extraction and our reading of the saver: they would agree
+        on a wrong model. Looked at once, on the first examples that a candidate agreed on.
+        """
+        if not accepted:
+            return ""
+        if self._reference_fault is None:
+            self._reference_fault = self._held_against_original(accepted)
+        return self._reference_fault
+
+    def _held_against_original(self, accepted: Sequence[Feeds]) -> str:
+        model, request = self.model, self._request
+        # TensorFlow's saver restores no averages in the place of variables, and pins no numbers.
+        if request.moving_averages or random_ops(model.graph_def):
+            return ""
+        original = Original(
+            path=model.path,
+            kind=model.kind,
+            signature=model.signature,
+            meta_graph=request.meta_graph,
+            tags=request.tags,
+        )
+        try:
+            for feeds in accepted:
+                difference = self._difference_from(original, feeds)
+                if difference:
+                    return (
+                        f"the harness's own reference is not what TensorFlow restores from "
+                        f"{model.path}, so that nothing can be said of the candidate; this is a "
+                        f"fault of freezeproof, please report it: {difference}"
+                    )
+        except Unavailable:
+            return ""  # off the path, the graph holds what TensorFlow cannot import or restore
+        finally:
+            original.close()
+        return ""
+
+    def _difference_from(self, original: Original, feeds: Feeds) -> str:
+        actual = self._memo("", self.model, Mode.STRICT)(feeds)
+        try:
+            expected, again = original(feeds), original(feeds)
+        except Rejected as rejection:
+            return f"it accepts feeds that TensorFlow's rejects by {rejection}"
+        found = []
+        for name, value in expected.items():
+            if compare(value, again[name], criterion=Exact()) is not None:
+                continue  # not the same twice (uninitialised memory, say): it shows nothing
+            difference = compare(value, actual[name], criterion=Exact())
+            if difference is not None:
+                found.append(difference.describe(name))
+        return "; ".join(found)
 
     def _random_warnings(self) -> tuple[ModelWarning, ...]:
         return (random_warning(self.model.graph_def),) if self._is_random else ()

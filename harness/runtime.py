@@ -31,6 +31,8 @@ with warnings.catch_warnings():
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+
 
 class Mode(enum.Enum):
     """How the runtime treats the graph."""
@@ -78,11 +80,11 @@ class Runner:
                     f"which is {format_shape(shape)}",
                 )
         try:
-            values = self._callable(*(_for_session(feeds[n]) for n in signature.input_names))
+            values = self._callable(*(for_session(feeds[n]) for n in signature.input_names))
         except tf.errors.OpError as error:
             raise Rejected(type(error).__name__, first_line(error)) from error
         return {
-            name: _from_session(value)
+            name: from_session(value)
             for name, value in zip(signature.output_names, values, strict=True)
         }
 
@@ -101,7 +103,7 @@ class Runner:
                 assigns = [_assign(graph, v.name, v.is_resource) for v in self._model.variables]
             except (ValueError, KeyError, tf.errors.OpError) as error:
                 raise BrokenModel(f"the graph cannot be imported: {first_line(error)}") from error
-        self._session = tf.compat.v1.Session(graph=graph, config=_config(self._mode))
+        self._session = tf.compat.v1.Session(graph=graph, config=session_config(self._mode))
         # One value at a time: the weights are never held twice.
         weights = self._model.weights
         for variable, (value, assign) in zip(self._model.variables, assigns, strict=True):
@@ -146,11 +148,13 @@ _SESSION_BFLOAT16 = np.dtype(tf.bfloat16.as_numpy_dtype)
 """Up to TensorFlow 2.12 a numpy dtype of its own: same name, same bits, another type."""
 
 
-def _for_session(value: Array) -> Array:
+def for_session(value: Array) -> Array:
+    """Return a feed in the numpy dtype that this TensorFlow takes, bits unchanged."""
     return value.view(_SESSION_BFLOAT16) if value.dtype == _BFLOAT16 else value
 
 
-def _from_session(value: Any) -> Array:
+def from_session(value: Any) -> Array:
+    """Return what a session gave as an array of a numpy or ml_dtypes dtype, bits unchanged."""
     if isinstance(value, bytes):
         # Left to numpy, a scalar string loses its trailing zero bytes.
         return np.asarray(value, dtype=object)
@@ -170,13 +174,20 @@ def _prepared(
     copy.CopyFrom(graph_def)
     pin_randomness(copy, seed=random_seed)
     if mode is Mode.STRICT:
-        # A call node of a TF2 SavedModel carries a session configuration of its own, under which
-        # the function's body is optimised although the session's optimisers are off.
-        configuration = _config(mode).SerializeToString()
-        for node in all_nodes(copy):
-            if "config_proto" in node.attr:
-                node.attr["config_proto"].s = configuration
+        make_calls_strict(copy)
     return copy
+
+
+def make_calls_strict(graph_def: graph_pb2.GraphDef) -> None:
+    """Turn the optimisers off inside the functions that `graph_def` (changed in place) calls.
+
+    A call node carries a session configuration of its own, in TF2 SavedModels an explicit one, under
+    which the function's body is optimised although the session's optimisers are off.
+    """
+    configuration = session_config(Mode.STRICT).SerializeToString()
+    for node in all_nodes(graph_def):
+        if node.op in _CALLS or "config_proto" in node.attr:
+            node.attr["config_proto"].s = configuration
 
 
 def _assign(graph: Any, name: str, is_resource: bool) -> tuple[Any, Any]:
@@ -189,7 +200,8 @@ def _assign(graph: Any, name: str, is_resource: bool) -> tuple[Any, Any]:
     return value, tf.raw_ops.Assign(ref=node.outputs[0], value=value).op
 
 
-def _config(mode: Mode) -> Any:
+def session_config(mode: Mode) -> Any:
+    """Return the ConfigProto of a session in `mode`."""
     config = config_pb2.ConfigProto()
     # A GPU of the machine would add rounding of its own and hold its memory against the tests.
     config.device_count["GPU"] = 0

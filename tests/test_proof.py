@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 from fixtures.faults import one_ulp_weight
 from fixtures.training import fresh_session, save_initialised
@@ -18,8 +19,10 @@ from harness.errors import Unsupported
 from harness.exporters import registry
 from harness.exporters.method import Export, Method
 from harness.graph.randomness import OTHER_SEED, SEED
+from harness.models import checkpoint as checkpoint_module
 from harness.models.model import Model
 from harness.models.opening import open_model
+from harness.original import Original
 from harness.proof import Feeds, Proof
 from harness.runtime import Mode, Runner
 from harness.signature import Signature
@@ -488,3 +491,68 @@ def test_feeds_that_only_some_random_numbers_accept_make_the_model_random(
     proof = proves(checkpoint(tmp_path / "run", build), outputs=("y",))
     assert statuses(all_stages(proof, DIRECT)) == ["passed"] * 5
     assert [warning.code for warning in proof.warnings()] == ["random_op"]
+
+
+def shifted(folder: Path) -> Path:
+    """The checkpoint of x * first + second."""
+
+    def build() -> None:
+        x = tf.compat.v1.placeholder(tf.float32, (None, 3), name="x")
+        first = tf.compat.v1.get_variable("first", initializer=[1.0, 2.0, 3.0])
+        second = tf.compat.v1.get_variable("second", initializer=[4.0, 5.0, 6.0])
+        tf.add(x * first, second, name="y")
+
+    return checkpoint(folder, build)
+
+
+def misplace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the harness read the saver wrongly: two variables change places."""
+    right = checkpoint_module.checkpoint_entries
+
+    def wrong(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        entries = right(*args, **kwargs)
+        first, second = entries
+        return {first: entries[second], second: entries[first]}
+
+    monkeypatch.setattr(checkpoint_module, "checkpoint_entries", wrong)
+
+
+def test_a_reference_that_is_not_what_tensorflow_restores_fails_every_candidate(
+    tmp_path: Path, proves: Proves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misplace(monkeypatch)
+    proof = proves(shifted(tmp_path / "model"), outputs=("y",))
+    for candidate in (DIRECT, SECOND):
+        result = proof.outputs(candidate, for_all)
+        assert result.status is Status.FAILED
+        assert "the harness's own reference is not what TensorFlow restores" in result.reason
+        assert "y[0, 2] = " in result.reason
+
+
+def test_a_model_that_tensorflow_cannot_restore_whole_is_compared_still(
+    tmp_path: Path, proves: Proves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    misplace(monkeypatch)
+    path = shifted(tmp_path / "model")
+    meta = path.with_name(f"{path.name}.meta")
+    graph = MetaGraphDef.FromString(meta.read_bytes())
+    graph.graph_def.node.add(name="off_the_path", op="NobodyKnowsThisOp")
+    meta.write_bytes(graph.SerializeToString())
+    assert proves(path, outputs=("y",)).outputs(DIRECT, for_all).status is Status.PASSED
+
+
+def test_the_model_is_restored_by_tensorflow_once_for_all_candidates(
+    regression: Proof, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Original] = []
+    opening = Original.open
+
+    def counted(original: Original) -> None:
+        if original not in opened:
+            opened.append(original)
+        opening(original)
+
+    monkeypatch.setattr(Original, "open", counted)
+    for candidate in (DIRECT, SECOND):
+        assert regression.outputs(candidate, for_all).status is Status.PASSED
+    assert len(opened) == 1
