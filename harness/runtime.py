@@ -181,7 +181,7 @@ def _prepared(
 def make_calls_strict(graph_def: graph_pb2.GraphDef) -> None:
     """Turn the optimisers off inside the functions that `graph_def` (changed in place) calls.
 
-    A call node carries a session configuration of its own, in TF2 SavedModels an explicit one, under
+    A call node has a session configuration of its own, in TF2 SavedModels an explicit one, under
     which the function's body is optimised although the session's optimisers are off.
     """
     configuration = session_config(Mode.STRICT).SerializeToString()
