@@ -7,40 +7,35 @@ needs, so that it can be run alone; where one of them did not pass, it is skippe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from harness.criteria import Array, Criterion, Exact, compare
+from harness.criteria import Array, Criterion, Exact
 from harness.errors import (
     BrokenModel,
     FreezeproofError,
-    Rejected,
     RequestError,
     Unsupported,
     first_line,
 )
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
-from harness.graph.lint import obstacle, random_warning, warnings
-from harness.graph.randomness import OTHER_SEED, random_ops
+from harness.graph.lint import obstacle, warnings
 from harness.memo import Memo, digest
 from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.model import Model
 from harness.models.opening import open_model
 from harness.models.restorable import check_restorable
-from harness.original import Original, Unavailable
 from harness.runtime import Mode, Runner
+from harness.scrutiny import Scrutiny, instability
 from harness.signature import Signature
 from harness.subject import Candidate, Request
 from harness.verdict import ModelFacts, ModelWarning, Stage, StageResult, Status
 from harness.verify import Disagreement, Tally, compare_on
 
 Feeds = Mapping[str, Array]
-
-HELD_AGAINST_ORIGINAL = 5
-"""On how many accepted examples the reference is held against what TensorFlow restores."""
 
 ForAll = Callable[[Signature, Callable[[Feeds], None]], None]
 """Run a check on examples of feeds; let the Disagreement of the simplest failing one out."""
@@ -60,8 +55,7 @@ class Proof:
         self._runners: dict[tuple[str, Mode], Runner] = {}
         self._memos: dict[tuple[str, Mode], Memo] = {}
         self._results: dict[tuple[Stage, str | None], StageResult] = {}
-        self._is_random = False
-        self._reference_fault: str | None = None
+        self._scrutiny: Scrutiny | None = None
 
     @property
     def model(self) -> Model:
@@ -193,6 +187,8 @@ class Proof:
         """Close every session."""
         for runner in self._runners.values():
             runner.close()
+        if self._scrutiny is not None:
+            self._scrutiny.close()
         self._runners.clear()
         self._memos.clear()
 
@@ -206,7 +202,7 @@ class Proof:
     ) -> StageResult:
         def action() -> StageResult:
             tally = Tally()
-            accepted: list[Feeds] = []
+            scrutiny = self._scrutiny_of(self.model)
             reference = self._memo("", self.model, mode)
             run = self._candidate_run(candidate, mode)
 
@@ -220,9 +216,7 @@ class Proof:
                 )
                 tally.add(agreement, key=key)
                 if mode is Mode.STRICT and agreement.outputs is not None:
-                    self._look_for_randomness(feeds, agreement.outputs)
-                    if len(accepted) < HELD_AGAINST_ORIGINAL:
-                        accepted.append(feeds)
+                    scrutiny.look(feeds, agreement.outputs)
 
             try:
                 for_all(self.model.signature, check)
@@ -230,18 +224,14 @@ class Proof:
                 return StageResult(
                     stage=stage,
                     status=Status.FAILED,
-                    reason=(
-                        self._instability(found.feeds, mode)
-                        or self._fault_of_reference(accepted)
-                        or str(found)
-                    ),
+                    reason=self._fault_behind(found, mode) or str(found),
                     examples=tally.examples,
                     rejected=tally.rejected,
                     measured=tally.measured.widened(found.measured),
                 )
             finally:
                 self._close_candidate(candidate, mode)
-            objection = self._fault_of_reference(accepted) or tally.objection()
+            objection = scrutiny.fault() or tally.objection()
             return StageResult(
                 stage=stage,
                 status=Status.FAILED if objection else Status.PASSED,
@@ -249,102 +239,22 @@ class Proof:
                 examples=tally.examples,
                 rejected=tally.rejected,
                 measured=tally.measured,
-                warnings=(*tally.warnings(), *self._random_warnings()),
+                warnings=(*tally.warnings(), *scrutiny.warnings()),
             )
 
         return self._stage(stage, candidate.name, action, needs=lambda: self.reload(candidate))
 
-    def _instability(self, feeds: Feeds | None, mode: Mode) -> str:
-        """Return that the reference differs from itself on these feeds; "" where it does not."""
-        if feeds is None:
-            return ""
-        runner = self._runner("", self.model, mode)
-        try:
-            compare_on(feeds, reference=runner, candidate=runner, criterion=Exact())
-        except Disagreement as found:
-            return (
-                f"the reference does not give the same outputs twice, so that nothing can be said "
-                f"of the candidate: {found}"
-            )
-        return ""
+    def _fault_behind(self, found: Disagreement, mode: Mode) -> str:
+        """Return what is wrong with the reference, where that and no candidate is to blame."""
+        unstable = ""
+        if found.feeds is not None:
+            unstable = instability(self._runner("", self.model, mode), found.feeds)
+        return unstable or self._scrutiny_of(self.model).fault()
 
-    def _look_for_randomness(self, feeds: Feeds, expected: Mapping[str, Array]) -> None:
-        """Run the reference with other random numbers, until an output is seen to change.
-
-        A random op on the path need not reach the output: dropout that keeps everything does not.
-        """
-        if self._is_random or not random_ops(self.model.graph_def):
-            return
-        key = ("reseeded", Mode.STRICT)
-        if key not in self._memos:
-            runner = Runner(self.model, mode=Mode.STRICT, random_seed=OTHER_SEED)
-            self._runners[key], self._memos[key] = runner, Memo(runner)
-        try:
-            outputs = self._memos[key](feeds)
-        except Rejected:  # whether the feeds are accepted at all depends on the numbers
-            self._is_random = True
-            return
-        self._is_random = any(
-            compare(value, outputs[name], criterion=Exact()) is not None
-            for name, value in expected.items()
-        )
-
-    def _fault_of_reference(self, accepted: Sequence[Feeds]) -> str:
-        """Return how the reference differs from the model as TensorFlow restores it; "" if not.
-
-        Reference and candidates share our extraction and our reading of the saver: they would agree
-        on a wrong model. Looked at once, on the first examples that a candidate agreed on.
-        """
-        if not accepted:
-            return ""
-        if self._reference_fault is None:
-            self._reference_fault = self._held_against_original(accepted)
-        return self._reference_fault
-
-    def _held_against_original(self, accepted: Sequence[Feeds]) -> str:
-        model, request = self.model, self._request
-        # TensorFlow's saver restores no averages in the place of variables, and pins no numbers.
-        if request.moving_averages or random_ops(model.graph_def):
-            return ""
-        original = Original(
-            path=model.path,
-            kind=model.kind,
-            signature=model.signature,
-            meta_graph=request.meta_graph,
-            tags=request.tags,
-        )
-        try:
-            for feeds in accepted:
-                difference = self._difference_from(original, feeds)
-                if difference:
-                    return (
-                        f"the harness's own reference is not what TensorFlow restores from "
-                        f"{model.path}, so that nothing can be said of the candidate; this is a "
-                        f"fault of freezeproof, please report it: {difference}"
-                    )
-        except Unavailable:
-            return ""  # off the path, the graph holds what TensorFlow cannot import or restore
-        finally:
-            original.close()
-        return ""
-
-    def _difference_from(self, original: Original, feeds: Feeds) -> str:
-        actual = self._memo("", self.model, Mode.STRICT)(feeds)
-        try:
-            expected, again = original(feeds), original(feeds)
-        except Rejected as rejection:
-            return f"it accepts feeds that TensorFlow's rejects by {rejection}"
-        found = []
-        for name, value in expected.items():
-            if compare(value, again[name], criterion=Exact()) is not None:
-                continue  # not the same twice (uninitialised memory, say): it shows nothing
-            difference = compare(value, actual[name], criterion=Exact())
-            if difference is not None:
-                found.append(difference.describe(name))
-        return "; ".join(found)
-
-    def _random_warnings(self) -> tuple[ModelWarning, ...]:
-        return (random_warning(self.model.graph_def),) if self._is_random else ()
+    def _scrutiny_of(self, model: Model) -> Scrutiny:
+        if self._scrutiny is None:
+            self._scrutiny = Scrutiny(model, self._request)
+        return self._scrutiny
 
     def _candidate_run(
         self, candidate: Candidate, mode: Mode

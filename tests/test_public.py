@@ -18,6 +18,7 @@ NEEDS_TENSORFLOW = (
     "harness.original",
     "harness.runtime",
     "harness.proof",
+    "harness.scrutiny",
 )
 EXPORTERS = "harness.exporters"
 
