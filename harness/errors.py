@@ -37,6 +37,11 @@ class Rejected(FreezeproofError):
         self.message = message
 
 
+def file_error(error: OSError) -> str:
+    """Return "PATH: Permission denied", for an error of the operating system."""
+    return f"{error.filename}: {error.strerror or error}"
+
+
 def nearest(name: str, choices: Iterable[str], *, limit: int = 3) -> str:
     """Return "; nearest: a, b" for the names in `choices` that resemble `name`, or ""."""
     listed = sorted(set(choices))

@@ -10,15 +10,16 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.criteria import Array
 from harness.errors import Rejected
 
-Array = npt.NDArray[Any]
-Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+Feeds = Mapping[str, Array]
+"""Arrays by tensor name."""
+
+Run = Callable[[Feeds], Mapping[str, Array]]
 """A model that can be run: feeds in, outputs out, both by tensor name; raises `Rejected`."""
 
 DEFAULT_LIMIT = 256 * 2**20

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness import __version__
-from harness.errors import BrokenModel, RequestError
+from harness.errors import BrokenModel, RequestError, file_error
 from harness.options import OPTIONS, Option, read_settings, subjects_of
 from harness.subject import Subject, with_distinct_names
 from harness.suite.collection import (
@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except RequestError as error:
         raise pytest.UsageError(str(error)) from None
     except OSError as error:
-        raise pytest.UsageError(f"{error.filename}: {error.strerror or error}") from None
+        raise pytest.UsageError(file_error(error)) from None
 
 
 def _configure(config: pytest.Config) -> None:

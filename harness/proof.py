@@ -18,12 +18,13 @@ from harness.errors import (
     FreezeproofError,
     RequestError,
     Unsupported,
+    file_error,
     first_line,
 )
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
 from harness.graph.lint import obstacle, warnings
-from harness.memo import Memo, digest
+from harness.memo import Feeds, Memo, digest
 from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.model import Model
 from harness.models.opening import open_model
@@ -34,8 +35,6 @@ from harness.signature import Signature
 from harness.subject import Candidate, Request
 from harness.verdict import ModelFacts, ModelWarning, Stage, StageResult, Status
 from harness.verify import Disagreement, Tally, compare_on
-
-Feeds = Mapping[str, Array]
 
 ForAll = Callable[[Signature, Callable[[Feeds], None]], None]
 """Run a check on examples of feeds; let the Disagreement of the simplest failing one out."""
@@ -318,8 +317,7 @@ class Proof:
         except FreezeproofError as error:
             result = StageResult(stage=stage, status=Status.FAILED, reason=str(error))
         except OSError as error:
-            reason = f"{error.filename}: {error.strerror or error}"
-            result = StageResult(stage=stage, status=Status.FAILED, reason=reason)
+            result = StageResult(stage=stage, status=Status.FAILED, reason=file_error(error))
         return replace(result, seconds=time.perf_counter() - start)
 
 

@@ -12,15 +12,13 @@ from harness.criteria import Array, Exact, compare
 from harness.errors import Rejected
 from harness.graph.lint import random_warning
 from harness.graph.randomness import OTHER_SEED, random_ops
-from harness.memo import Memo, Run
+from harness.memo import Feeds, Memo, Run
 from harness.models.model import Model
 from harness.original import Original, Unavailable
 from harness.runtime import Mode, Runner
 from harness.subject import Request
 from harness.verdict import ModelWarning
 from harness.verify import Disagreement, compare_on
-
-Feeds = Mapping[str, Array]
 
 HELD_AGAINST_ORIGINAL = 5
 """On how many accepted examples the reference is held against what TensorFlow restores."""

@@ -19,11 +19,12 @@ from harness.errors import Unsupported
 from harness.exporters import registry
 from harness.exporters.method import Export, Method
 from harness.graph.randomness import OTHER_SEED, SEED
+from harness.memo import Feeds
 from harness.models import checkpoint as checkpoint_module
 from harness.models.model import Model
 from harness.models.opening import open_model
 from harness.original import Original
-from harness.proof import Feeds, Proof
+from harness.proof import Proof
 from harness.runtime import Mode, Runner
 from harness.signature import Signature
 from harness.subject import Candidate, Request

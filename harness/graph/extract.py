@@ -207,13 +207,3 @@ def placeholder(name: str, spec: TensorSpec) -> node_def_pb2.NodeDef:
         for size in spec.shape:
             shape.dim.add(size=-1 if size is None else size)
     return node
-
-
-def consumers(graph_def: graph_pb2.GraphDef) -> dict[str, list[str]]:
-    """Map each tensor ("node" or "node:1") to the nodes that read it; control edges left out."""
-    readers: dict[str, list[str]] = {}
-    for node in graph_def.node:
-        for reference in node.input:
-            if not is_control(reference):
-                readers.setdefault(canonical(reference), []).append(node.name)
-    return readers

@@ -13,11 +13,10 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-import numpy.typing as npt
 
+from harness.criteria import Array
 from harness.domain import Domain
 
-Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import hypothesis
-import numpy.typing as npt
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 
 from harness.domain import Domain
 from harness.inputs.strategies import describe, from_signature
-from harness.memo import digest
+from harness.memo import Feeds, digest
 from harness.signature import Signature
 from harness.verify import Disagreement
 
-Feeds = Mapping[str, npt.NDArray[Any]]
 Progress = Callable[[int], None]
 
 SHRINK_SECONDS = 20.0

@@ -18,7 +18,8 @@ from harness.suite.run import PROPERTY, RUN, Run
 from harness.verdict import StageRecord, StageResult, Status
 
 if TYPE_CHECKING:
-    from harness.proof import Feeds, ForAll, Proof
+    from harness.memo import Feeds
+    from harness.proof import ForAll, Proof
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 from harness.errors import BrokenModel, RequestError
-from harness.graph.extract import all_nodes, consumers, extract
+from harness.graph.extract import all_nodes, extract
 from harness.signature import TensorSpec
 
 
@@ -214,14 +214,3 @@ def test_the_version_of_the_producer_is_kept() -> None:
     graph_def = chain()
     graph_def.versions.producer = 21
     assert extract(graph_def, inputs=[spec("x")], outputs=["y"]).versions.producer == 21
-
-
-def test_consumers_are_listed_by_tensor() -> None:
-    assert consumers(split()) == {
-        "x": ["parts"],
-        "parts/split_dim": ["parts"],
-        "parts:1": ["y"],
-        "parts:2": ["mul"],
-        "mul/y": ["mul"],
-        "mul": ["y"],
-    }
