@@ -1,55 +1,58 @@
 """What goes into a graph and what comes out, found where the user names nothing.
 
-Inputs are the placeholders that the chosen outputs need: labels, learning rates and placeholders of
-assignments drop out because they do not reach an output. Outputs are ranked by `OUTPUT_RULES` among
-the nodes of the forward part: what exists besides gradients, savers, summaries and initialisers.
+Outputs are ranked by `OUTPUT_RULES` among the nodes of the forward part. Inputs are the
+placeholders that the chosen outputs need, or the tensors by which an input pipeline meets the
+model: labels, learning rates and placeholders of assignments drop out because no output needs them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from tensorflow.core.framework import graph_pb2, node_def_pb2
+from tensorflow.core.framework import graph_pb2
 
-from harness.errors import RequestError, nearest
-from harness.graph.dtypes import declared_shape, output_dtypes
-from harness.graph.extract import reachable
-from harness.graph.state import VARIABLE_OPS
-from harness.signature import TensorSpec, format_shape
-from harness.tensor_names import canonical, is_control, node_name
+from harness.errors import RequestError
+from harness.graph.dtypes import output_dtypes
+from harness.graph.edges import Edges, edges_of
+from harness.graph.extract import PLACEHOLDER_OPS, reachable
+from harness.graph.forward import ForwardNode, forward_part, is_loss_name
+from harness.graph.pipeline import meeting_points
+from harness.graph.tensors import described
+from harness.signature import format_shape
+from harness.tensor_names import node_name
 
-_TRAINING_SCOPE = re.compile(
-    r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables|init(_\d+)?|"
-    r"(Gradient|Momentum|Adam|RMSProp|Adagrad|Adadelta|Ftrl)\w*|summar(y|ies)|"
-    r"ExponentialMovingAverage|Initializer|metrics)(/|$)"
-)
-_NO_FORWARD_OP = re.compile(
-    r"^(NoOp|Const|Placeholder.*|Assert|Print|.*Summary.*|Save.*|Restore.*|Apply.*|"
-    r"ResourceApply.*|Assign.*|Scatter.*|ReadVariableOp|VarIsInitializedOp|"
-    r"IsVariableInitialized|ShardedFilename|MergeV2Checkpoints)$"
-)
 _USUAL_NAME = re.compile(
-    r"^(the_)?(output|outputs|out|pred|preds|prediction|predictions|predicted|probabilities|"
-    r"probs|classes|logits|softmax|final_result|scores|embeddings)(_\d+)?$",
+    r"^(the_)?(output|outputs|out|pred|preds|predict|prediction|predictions|predicted|"
+    r"probability|probabilities|probs|classes|logits|final_result|scores|embedding|embeddings|"
+    r"detections|detection_(boxes|scores|classes|masks)|num_detections|generated)(_\d+)?$",
     re.IGNORECASE,
 )
-_LOSS_NAME = re.compile(
-    r"(^|/)(\w*loss\w*|\w*cost\w*|accuracy|correct\w*|\w*entropy\w*|error)(_\d+)?(/|$)",
-    re.IGNORECASE,
-)
+_PASSES_ON = frozenset({"Identity", "Reshape", "Squeeze"})
+_LOOP_OPS = frozenset({"Switch", "RefSwitch", "Enter", "RefEnter", "NextIteration", "LoopCond"})
+_PIVOT = re.compile(r"(^|/)(switch_[tf]|pred_id)$")
+_ACTIVATIONS = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax"})
+_SCRATCH = re.compile(r"^(FusedBatchNorm\w*|\w*CrossEntropyWithLogits|LSTMBlock\w*|GRUBlock\w*)$")
+_HANDLES = frozenset({"resource", "variant"})
+_LISTED = 6
+_CLEAR_LEAD = 2
+"""Points by which an output without a usual name must lead: one rule too few may have held."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForwardNode:
-    """A node of the forward part, with what the rules look at."""
+class Suspect:
+    """A forward node with what else the rules look at."""
 
-    node: node_def_pb2.NodeDef
-    is_sink: bool
-    """No other forward node reads it."""
-    feeds_loss_only: bool
-    """Every forward node that reads it belongs to a loss or a metric."""
+    forward: ForwardNode
+    edges: Edges
+    outputs_collected: Collection[str]
+    """Nodes in a collection that is called as people call outputs."""
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return str(self.forward.node.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,146 +61,191 @@ class OutputRule:
 
     points: int
     reason: str
-    holds: Callable[[ForwardNode], bool]
+    holds: Callable[[Suspect], bool]
 
 
 OUTPUT_RULES: tuple[OutputRule, ...] = (
     OutputRule(
-        points=8,
-        reason="has a name that people give to outputs",
-        holds=lambda f: bool(_USUAL_NAME.match(f.node.name.rsplit("/", 1)[-1])),
+        points=10,
+        reason="in a collection of outputs",
+        holds=lambda s: s.name in s.outputs_collected,
     ),
-    OutputRule(points=4, reason="no forward node reads it", holds=lambda f: f.is_sink),
     OutputRule(
-        points=3, reason="only a loss or a metric reads it", holds=lambda f: f.feeds_loss_only
+        points=8,
+        reason="a name that people give to outputs",
+        holds=lambda s: _has_usual_name(s.name, s.edges),
     ),
-    OutputRule(points=1, reason="is at top level", holds=lambda f: "/" not in f.node.name),
+    OutputRule(
+        points=4,
+        reason="read by nobody, or by a loss or metric alone",
+        holds=lambda s: s.forward.is_last,
+    ),
+    OutputRule(
+        points=3,
+        reason="trained, with no weight applied after it",
+        holds=lambda s: s.forward.is_trained_end,
+    ),
+    OutputRule(points=2, reason="weights contribute to it", holds=lambda s: s.forward.is_weighted),
+    OutputRule(
+        points=4,
+        reason="the activation that ends its scope",
+        holds=lambda s: s.forward.node.op in _ACTIVATIONS and _is_last_of_scope(s.name, s.edges),
+    ),
+    OutputRule(
+        points=1,
+        reason="the last of its scope",
+        holds=lambda s: _is_last_of_scope(s.name, s.edges),
+    ),
+    OutputRule(points=1, reason="at top level", holds=lambda s: "/" not in s.name),
+    OutputRule(
+        points=-3,
+        reason="left over from a loop or branch",
+        holds=lambda s: s.forward.is_left_over,
+    ),
+    OutputRule(
+        points=-20, reason="serves training alone", holds=lambda s: s.forward.is_training_only
+    ),
+    OutputRule(
+        points=-10,
+        reason="part of a loop or a branch",
+        holds=lambda s: s.forward.node.op in _LOOP_OPS or bool(_PIVOT.search(s.name)),
+    ),
+    OutputRule(
+        points=-20, reason="belongs to a loss or a metric", holds=lambda s: s.forward.is_loss
+    ),
     OutputRule(
         points=-20,
-        reason="has a name that people give to losses and metrics",
-        holds=lambda f: bool(_LOSS_NAME.search(f.node.name)),
+        reason="a name that people give to losses and metrics",
+        holds=lambda s: is_loss_name(s.name),
     ),
 )
 
 
-def infer_outputs(graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
-    """Return the output that the rules single out.
+@dataclass(frozen=True, kw_only=True)
+class RankedOutput:
+    """A node that may be the output: its score, the reasons, and the tensors that it stands for."""
+
+    name: str
+    op: str
+    score: int
+    reasons: tuple[str, ...]
+    tensors: tuple[str, ...]
+    is_certain: bool
+    """It is named as outputs are, and nothing of the model reads it."""
+
+
+def infer_outputs(
+    graph_def: graph_pb2.GraphDef, collections: Mapping[str, Collection[str]] | None = None
+) -> tuple[str, ...]:
+    """Return the output that the rules single out, or several that are all named as outputs are.
 
     Raises:
-        RequestError: no node stands out; the message lists the best as an option to copy.
+        RequestError: no node stands out; the message lists the best as options to copy.
     """
-    ranked = rank_outputs(graph_def)
-    if not ranked:
-        raise RequestError("no node looks like an output: name the outputs with --outputs NAMES")
-    best = [node for node, score in ranked if score == ranked[0][1]]
-    if len(best) == 1 and ranked[0][1] > 0:
-        return (best[0].name,)
-    listed = ", ".join(
-        f"--outputs {node.name} ({node.op}, {_described(node, graph_def)})"
-        for node, _ in ranked[:4]
-    )
-    raise RequestError(f"the output cannot be told from the graph; it may be one of: {listed}")
-
-
-def rank_outputs(graph_def: graph_pb2.GraphDef) -> list[tuple[node_def_pb2.NodeDef, int]]:
-    """Return the forward nodes with their scores, best first."""
-    scored = [
-        (forward.node, sum(rule.points for rule in OUTPUT_RULES if rule.holds(forward)))
-        for forward in forward_nodes(graph_def)
+    ranked = rank_outputs(graph_def, collections)
+    winners = _winners(ranked)
+    if winners:
+        return tuple(tensor for each in winners for tensor in each.tensors)
+    likely = [each for each in ranked if each.score > 0][:_LISTED]
+    if not likely:
+        raise RequestError(
+            "no node looks like an output: name the outputs with --outputs NAMES "
+            "(freezeproof inspect PATH lists the nodes)"
+        )
+    specs = described(graph_def, [name for each in likely for name in each.tensors])
+    lines = [
+        f"  --outputs={','.join(each.tensors)}   "
+        f"{', '.join(f'{specs[n].dtype} {format_shape(specs[n].shape)}' for n in each.tensors)}: "
+        f"{'; '.join(each.reasons)}"
+        for each in likely
     ]
-    return sorted(scored, key=lambda pair: -pair[1])
+    raise RequestError(
+        "\n".join(["the output cannot be told from the graph; the likeliest, to copy:", *lines])
+    )
 
 
-def forward_nodes(graph_def: graph_pb2.GraphDef) -> list[ForwardNode]:
-    """Return the nodes that depend on a placeholder and on nothing of the training part."""
-    forward: dict[str, node_def_pb2.NodeDef] = {}
-    placeholders = {node.name for node in graph_def.node if node.op.startswith("Placeholder")}
-    readers: dict[str, list[node_def_pb2.NodeDef]] = {}
-    for node in graph_def.node:
-        for reference in node.input:
-            if not is_control(reference):
-                readers.setdefault(node_name(reference), []).append(node)
-    queue = list(placeholders)
-    while queue:
-        for node in readers.get(queue.pop(), ()):
-            if node.name not in forward and _is_forward(node):
-                forward[node.name] = node
-                queue.append(node.name)
-    found = []
-    for node in graph_def.node:
-        if node.name not in forward:
+def _winners(ranked: list[RankedOutput]) -> list[RankedOutput]:
+    """Return all that are certain where the best is; the best alone where it leads clearly."""
+    if not ranked or ranked[0].score <= 0:
+        return []
+    best, second = ranked[0], ranked[1].score if len(ranked) > 1 else 0
+    if best.is_certain:
+        return [each for each in ranked if each.is_certain and each.score > 0]
+    return [best] if best.score - max(second, 0) >= _CLEAR_LEAD else []
+
+
+def rank_outputs(
+    graph_def: graph_pb2.GraphDef, collections: Mapping[str, Collection[str]] | None = None
+) -> list[RankedOutput]:
+    """Return the forward nodes that have tensors to fetch, with their scores, best first."""
+    part = forward_part(graph_def, collections)
+    edges = part.edges
+    collected = {
+        node_name(name)
+        for key, names in (collections or {}).items()
+        if _USUAL_NAME.match(key)
+        for name in names
+    }
+    ranked = []
+    for forward in part.nodes:
+        suspect = Suspect(forward=forward, edges=edges, outputs_collected=collected)
+        tensors = _tensors(suspect, graph_def)
+        if not tensors or forward.is_in_loop:
             continue
-        after = [reader.name for reader in readers.get(node.name, ()) if reader.name in forward]
-        found.append(
-            ForwardNode(
-                node=node,
-                is_sink=not after,
-                feeds_loss_only=bool(after) and all(map(_LOSS_NAME.search, after)),
+        rules = [rule for rule in OUTPUT_RULES if rule.holds(suspect)]
+        ranked.append(
+            RankedOutput(
+                name=suspect.name,
+                op=forward.node.op,
+                score=sum(rule.points for rule in rules),
+                reasons=tuple(rule.reason for rule in rules),
+                tensors=tensors,
+                is_certain=forward.is_last and _has_usual_name(suspect.name, edges),
             )
         )
-    return found
-
-
-def _is_forward(node: node_def_pb2.NodeDef) -> bool:
-    return not (
-        _TRAINING_SCOPE.search(node.name)
-        or _NO_FORWARD_OP.match(node.op)
-        or node.op in VARIABLE_OPS
-    )
+    return sorted(ranked, key=lambda each: -each.score)
 
 
 def infer_inputs(graph_def: graph_pb2.GraphDef, outputs: Collection[str]) -> tuple[str, ...]:
-    """Return the placeholders that `outputs` need, in graph order.
+    """Return the placeholders that `outputs` need, in graph order, and cuts of an input pipeline.
 
-    A PlaceholderWithDefault counts only where there is no plain placeholder: in the middle of a
-    graph it is a switch with a default (a keep probability), not an input.
+    A PlaceholderWithDefault counts only where there is nothing else: in the middle of a graph it is
+    a switch with a default (a keep probability), not an input.
     """
-    nodes = {node.name: node for node in graph_def.node}
-    path = reachable(nodes, outputs)
-    plain = [n.name for n in graph_def.node if n.name in path and n.op == "Placeholder"]
-    plain += [n.name for n in graph_def.node if n.name in path and n.op == "PlaceholderV2"]
-    if plain:
-        return tuple(plain)
-    return tuple(
-        n.name for n in graph_def.node if n.name in path and n.op == "PlaceholderWithDefault"
+    edges = edges_of(graph_def)
+    cuts = [tensor for tensor in meeting_points(edges) if tensor not in outputs]
+    path = reachable(dict(edges.nodes), outputs, stop={node_name(tensor) for tensor in cuts})
+    fed = [name for name in edges.nodes if name in path and edges.nodes[name].op in PLACEHOLDER_OPS]
+    read = {tensor for name in path for tensor in edges.tensors[name]}
+    fed += [tensor for tensor in cuts if tensor in read]
+    return tuple(fed) or tuple(
+        name
+        for name, node in edges.nodes.items()
+        if name in path and node.op == "PlaceholderWithDefault"
     )
 
 
-def specs_of(
-    graph_def: graph_pb2.GraphDef, names: Sequence[str], *, option: str
-) -> tuple[TensorSpec, ...]:
-    """Return the named tensors with dtype and declared shape.
-
-    Raises:
-        RequestError: a name is no tensor of the graph; the message gives the nearest.
-    """
-    nodes = {node.name: node for node in graph_def.node}
-    return tuple(_spec(canonical(name), nodes, graph_def, option=option) for name in names)
+def _has_usual_name(name: str, edges: Edges) -> bool:
+    """Say whether the node, or one whose value it passes on, is named as outputs are."""
+    while not _USUAL_NAME.match(name.rsplit("/", 1)[-1]):
+        node = edges.nodes[name]
+        if node.op not in _PASSES_ON or not edges.tensors[name]:
+            return False
+        name = node_name(edges.tensors[name][0])
+    return True
 
 
-def _spec(
-    name: str,
-    nodes: dict[str, node_def_pb2.NodeDef],
-    graph_def: graph_pb2.GraphDef,
-    *,
-    option: str,
-) -> TensorSpec:
-    node = nodes.get(name.partition(":")[0])
-    if node is None:
-        raise RequestError(f"{option} {name}: the graph has no such node{nearest(name, nodes)}")
-    dtypes = output_dtypes(node, graph_def)
-    if dtypes is None:
-        raise RequestError(f"{option} {name}: its op {node.op} is not known to this TensorFlow")
-    stated = name.partition(":")[2] or "0"
-    index = int(stated) if stated.isdecimal() else len(dtypes)
-    if index >= len(dtypes):
-        what = f"{len(dtypes)} output(s)" if dtypes else "no output: it is run, not read"
-        raise RequestError(f"{option} {name}: the node {node.name} ({node.op}) has {what}")
-    shape = declared_shape(node, index, producer=graph_def.versions.producer)
-    return TensorSpec(name=name, dtype=dtypes[index], shape=shape)
+def _is_last_of_scope(name: str, edges: Edges) -> bool:
+    scope = name.rpartition("/")[0]
+    return not scope or not any(reader.startswith(f"{scope}/") for reader in edges.readers[name])
 
 
-def _described(node: node_def_pb2.NodeDef, graph_def: graph_pb2.GraphDef) -> str:
-    dtypes = output_dtypes(node, graph_def) or ("?",)
-    shape = declared_shape(node, 0, producer=graph_def.versions.producer)
-    return f"{dtypes[0]} {format_shape(shape)}" if shape is not None else dtypes[0]
+def _tensors(suspect: Suspect, graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
+    """Return all outputs of a node; the first alone where the others are scratch for gradients."""
+    dtypes = output_dtypes(suspect.forward.node, graph_def) or ()
+    if not dtypes or not _HANDLES.isdisjoint(dtypes):
+        return ()
+    name = suspect.name
+    if _SCRATCH.match(suspect.forward.node.op):
+        return (name,)
+    return (name, *(f"{name}:{index}" for index in range(1, len(dtypes))))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
 from harness.errors import RequestError
 from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
-from harness.graph.infer import infer_inputs, infer_outputs, specs_of
+from harness.graph.infer import infer_inputs, infer_outputs
+from harness.graph.narrow import narrowed
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import Variable, as_variable, variable_nodes
+from harness.graph.tensors import specs_of, static_shapes
 from harness.locate import Kind
 from harness.models.model import Model
 from harness.signature import Signature, TensorSpec
-from harness.tensor_names import node_name, session_name
+from harness.tensor_names import node_name
 
 _READ_SUFFIX = "/Read/ReadVariableOp"
 
@@ -41,6 +42,7 @@ def assemble(
     entries: Mapping[str, CheckpointEntry],
     checkpoint_prefix: str | None = None,
     saved_tensors: int = 0,
+    collections: Mapping[str, Collection[str]] | None = None,
 ) -> Model:
     """Return the model between the named (or inferred) inputs and outputs of `graph_def`.
 
@@ -49,7 +51,7 @@ def assemble(
             placeholder that is not among the inputs.
         BrokenModel: the graph lacks a node that another reads.
     """
-    output_names = tuple(named.outputs) or infer_outputs(graph_def)
+    output_names = tuple(named.outputs) or infer_outputs(graph_def, collections)
     outputs = specs_of(graph_def, output_names, option="--outputs")
     input_names = tuple(named.inputs) or infer_inputs(graph_def, [spec.name for spec in outputs])
     # "x" and "x:0" are one tensor, and a session lets it be fed once.
@@ -58,6 +60,7 @@ def assemble(
         inputs = tuple(_stated(spec, named.stated) for spec in inputs)
     sub_graph = _extract_with_reads(graph_def, inputs, [spec.name for spec in outputs])
     _check_fed(sub_graph, graph_def, inputs)
+    inputs = narrowed(sub_graph, inputs)
     signature = Signature(inputs=inputs, outputs=_with_static_shapes(outputs, sub_graph))
     return Model(
         path=path,
@@ -125,15 +128,5 @@ def _with_static_shapes(
 
     A graph that cannot be imported keeps unknown shapes here: the stage `restore` says why.
     """
-    graph = tf.Graph()
-    try:
-        with graph.as_default():
-            tf.import_graph_def(graph_def, name="")
-    except (ValueError, KeyError, tf.errors.OpError):
-        return outputs
-    found = []
-    for spec in outputs:
-        shape = graph.get_tensor_by_name(session_name(spec.name)).shape
-        known = None if shape.rank is None else tuple(shape.as_list())
-        found.append(replace(spec, shape=known))
-    return tuple(found)
+    shapes = static_shapes(graph_def, [spec.name for spec in outputs])
+    return tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in outputs)

@@ -1,4 +1,4 @@
-"""Inputs and outputs where the user names none, and what is said of names that are wrong."""
+"""Inputs and outputs where the user names none."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
+from fixtures.catalogue import FIXTURES, Fixture
 from harness.errors import RequestError
-from harness.graph.infer import infer_inputs, infer_outputs, rank_outputs, specs_of
+from harness.graph.forward import collections_of
+from harness.graph.infer import OUTPUT_RULES, infer_inputs, infer_outputs, rank_outputs
 
 
 def placeholder(name: str, shape: tuple[int | None, ...] | None = (None, 4)) -> tf.Tensor:
@@ -32,42 +34,160 @@ def trained(output: str = "prediction") -> GraphDef:
         return graph.as_graph_def()
 
 
-@pytest.mark.parametrize("name", ["prediction", "the_outputs", "deep/in/scopes/Softmax", "logits"])
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
+def test_every_fixture_is_told_from_its_graph(
+    fixture: Fixture, built: Callable[[str], Path]
+) -> None:
+    meta = MetaGraphDef.FromString(Path(f"{built(fixture.name)}.meta").read_bytes())
+
+    outputs = infer_outputs(meta.graph_def, collections_of(meta))
+
+    assert sorted(outputs) == sorted(fixture.outputs)
+    assert sorted(infer_inputs(meta.graph_def, outputs)) == sorted(fixture.inputs)
+
+
+@pytest.mark.parametrize("name", ["prediction", "the_outputs", "deep/in/scopes/logits", "scores_1"])
 def test_a_usual_name_is_the_output(name: str) -> None:
     assert infer_outputs(trained(name)) == (name,)
 
 
-def test_without_a_usual_name_the_last_tensor_before_the_loss_is_the_output() -> None:
-    with tf.Graph().as_default() as graph:
-        y = tf.square(tf.tanh(placeholder("x"), name="a"), name="b")
-        tf.subtract(y, placeholder("labels"), name="loss/difference")
-        graph_def = graph.as_graph_def()
-    assert infer_outputs(graph_def) == ("b",)
+def test_the_last_tensor_before_the_loss_is_the_output() -> None:
+    assert infer_outputs(trained("layer/activation")) == ("layer/activation",)
 
 
 def test_what_belongs_to_training_is_no_output() -> None:
-    ranked = [node.name for node, _ in rank_outputs(trained())]
+    ranked = [each.name for each in rank_outputs(trained()) if each.score > 0]
     assert ranked[0] == "prediction"
     assert not any(name.startswith(("gradients", "Adam", "save", "beta")) for name in ranked)
+    assert "loss" not in ranked
+
+
+def test_what_passes_an_output_on_is_the_output() -> None:
+    with tf.Graph().as_default() as graph:
+        scores = tf.nn.softmax(placeholder("x"), name="top/predictions")
+        tf.reshape(scores, (-1, 2, 2), name="top/Reshape_1")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("top/Reshape_1",)
+
+
+def test_several_outputs_that_are_named_as_outputs_are_all_taken() -> None:
+    with tf.Graph().as_default() as graph:
+        hidden = tf.square(placeholder("x"))
+        tf.nn.softmax(hidden, name="probabilities")
+        tf.identity(hidden, name="detection_boxes")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("probabilities", "detection_boxes")
+
+
+def test_all_outputs_of_a_node_are_taken() -> None:
+    with tf.Graph().as_default() as graph:
+        tf.nn.top_k(placeholder("x"), 2, name="predictions")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("predictions", "predictions:1")
+
+
+def test_what_an_op_keeps_for_its_gradient_is_no_output() -> None:
+    with tf.Graph().as_default() as graph:
+        x = placeholder("x", (None, 4, 4, 3))
+        tf.compat.v1.nn.fused_batch_norm(x, tf.ones(3), tf.zeros(3), name="embeddings")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("embeddings",)
+
+
+def test_a_collection_of_outputs_names_them() -> None:
+    with tf.Graph().as_default() as graph:
+        x = placeholder("x")
+        chosen = tf.tanh(x, name="one")
+        tf.tanh(x, name="other")
+        tf.compat.v1.add_to_collection("predictions", chosen)
+        meta = tf.compat.v1.train.export_meta_graph(graph=graph)
+    assert infer_outputs(meta.graph_def, collections_of(meta)) == ("one",)
+
+
+def test_a_scope_that_serves_training_alone_holds_no_output() -> None:
+    with tf.Graph().as_default() as graph:
+        x = placeholder("x")
+        tf.tanh(x, name="AuxLogits/logits")
+        tf.square(x, name="main")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("main",)
+
+
+def test_a_tensor_inside_a_loop_is_no_output() -> None:
+    """It cannot be fetched: TensorFlow computes it anew in each round."""
+    meta = loop()
+    names = {each.name for each in rank_outputs(meta)}
+    assert "while/Sigmoid" not in names
+    assert infer_outputs(meta) == ("result",)
+
+
+def loop() -> GraphDef:
+    tf.compat.v1.disable_control_flow_v2()
+    with tf.Graph().as_default() as graph:
+        x = placeholder("x")
+        _, last = tf.compat.v1.while_loop(
+            lambda i, _: i < 3, lambda i, y: (i + 1, tf.sigmoid(y)), (tf.constant(0), x)
+        )
+        tf.identity(last, name="result")
+        return graph.as_graph_def()
 
 
 def test_a_tie_lists_the_choices_as_options_to_copy() -> None:
     with tf.Graph().as_default() as graph:
         x = placeholder("x")
         tf.tanh(x, name="one")
-        tf.square(x, name="other")
+        tf.tanh(x, name="other")
         graph_def = graph.as_graph_def()
-    with pytest.raises(RequestError, match=r"--outputs one \(Tanh, float32") as caught:
+    with pytest.raises(RequestError, match="cannot be told") as caught:
         infer_outputs(graph_def)
-    assert "--outputs other (Square, float32" in str(caught.value)
+    _, one, other = str(caught.value).splitlines()
+    assert one.startswith("  --outputs=one   float32 [?, 4]: ")
+    assert other.startswith("  --outputs=other   float32 [?, 4]: ")
 
 
-def test_a_graph_without_placeholders_has_no_output_to_find() -> None:
+def test_a_narrow_lead_is_no_clear_winner() -> None:
+    """A product called Output, read by the sum that is the true output: nobody can tell."""
+    with tf.Graph().as_default() as graph:
+        w = tf.compat.v1.get_variable("w", (4, 2), use_resource=False)
+        product = tf.matmul(placeholder("x"), w, name="Output")
+        y = tf.add(product, tf.compat.v1.get_variable("b", (2,)), name="sum")
+        loss = tf.reduce_mean(tf.square(y - placeholder("labels", (None, 2))))
+        tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(loss)
+        graph_def = graph.as_graph_def()
+    with pytest.raises(RequestError, match=r"--outputs=Output .*\n.*--outputs=sum "):
+        infer_outputs(graph_def)
+
+
+def test_two_models_in_one_graph_are_left_to_the_user() -> None:
+    """A generator's output is read by the discriminator: both are in the list."""
+    with tf.Graph().as_default() as graph:
+
+        def layer(x: tf.Tensor, name: str) -> tf.Tensor:
+            with tf.compat.v1.variable_scope(name, reuse=tf.compat.v1.AUTO_REUSE):
+                return tf.sigmoid(tf.matmul(x, tf.compat.v1.get_variable("w", (4, 4))))
+
+        fake = layer(placeholder("noise"), "generator")
+        judged, real = layer(fake, "discriminator"), layer(placeholder("real"), "discriminator")
+        loss = -tf.reduce_mean(tf.math.log(real) + tf.math.log(1 - judged))
+        tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(loss)
+        graph_def = graph.as_graph_def()
+    with pytest.raises(RequestError) as caught:
+        infer_outputs(graph_def)
+    assert "--outputs=generator/Sigmoid " in str(caught.value)
+
+
+def test_a_graph_without_data_has_no_output_to_find() -> None:
     with tf.Graph().as_default() as graph:
         tf.constant(1.0, name="prediction")
         graph_def = graph.as_graph_def()
     with pytest.raises(RequestError, match="--outputs NAMES"):
         infer_outputs(graph_def)
+
+
+def test_every_rule_states_its_reason() -> None:
+    reasons = [rule.reason for rule in OUTPUT_RULES]
+    assert all(reasons)
+    assert len(set(reasons)) == len(reasons)
 
 
 def test_inputs_are_the_placeholders_that_the_outputs_need() -> None:
@@ -100,62 +220,40 @@ def test_placeholders_of_old_graphs_are_inputs() -> None:
     assert infer_inputs(graph_def, ["y"]) == ("x",)
 
 
-@pytest.mark.parametrize(
-    ("fixture", "output"),
-    [
-        ("softmax_regression-ref", "prediction"),
-        ("sequence_network-resource", "the_outputs"),
-        ("cond_control_flow_v2-resource", "outputs"),
-    ],
-)
-def test_a_trained_fixture_needs_no_names(
-    fixture: str, output: str, built: Callable[[str], Path]
-) -> None:
-    meta = MetaGraphDef.FromString(Path(f"{built(fixture)}.meta").read_bytes())
-    assert infer_outputs(meta.graph_def) == (output,)
+def test_where_no_placeholder_feeds_the_output_the_iterator_is_cut() -> None:
+    graph_def = fed_by_an_iterator()
+    assert infer_outputs(graph_def) == ("prediction",)
+    assert infer_inputs(graph_def, ["prediction"]) == ("IteratorGetNext",)
 
 
-def test_a_tensor_is_described_by_dtype_and_shape() -> None:
-    (spec,) = specs_of(switch(), ["x:0"], option="--inputs")
-    assert (spec.name, spec.dtype, spec.shape) == ("x", "float32", (None, 4))
-
-
-def test_an_output_past_the_first_is_described() -> None:
+def fed_by_an_iterator() -> GraphDef:
+    """Pictures and labels from tf.data -> `prediction`, with a loss on the labels."""
     with tf.Graph().as_default() as graph:
-        tf.nn.top_k(placeholder("x"), 2, name="top")
+        pictures = tf.zeros((8, 4))
+        dataset = tf.compat.v1.data.Dataset.from_tensor_slices((pictures, pictures)).batch(2)
+        x, labels = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+        w = tf.compat.v1.get_variable("w", (4, 4))
+        y = tf.nn.softmax(tf.matmul(x, w), name="prediction")
+        loss = tf.reduce_mean(tf.square(y - labels), name="loss")
+        tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(loss)
+        return graph.as_graph_def()
+
+
+def test_a_placeholder_beside_an_iterator_is_an_input_too() -> None:
+    with tf.Graph().as_default() as graph:
+        dataset = tf.compat.v1.data.Dataset.from_tensor_slices(tf.zeros((8, 4)))
+        x = tf.compat.v1.data.make_one_shot_iterator(dataset).get_next()
+        tf.multiply(x, placeholder("temperature", ()), name="prediction")
         graph_def = graph.as_graph_def()
-    (spec,) = specs_of(graph_def, ["top:1"], option="--outputs")
-    assert (spec.name, spec.dtype) == ("top:1", "int32")
+    assert infer_inputs(graph_def, ["prediction"]) == ("temperature", "IteratorGetNext")
 
 
-def test_a_name_that_no_node_has_is_answered_with_the_nearest() -> None:
-    with pytest.raises(RequestError, match=r"--outputs predictoin: .* nearest: prediction"):
-        specs_of(trained(), ["predictoin"], option="--outputs")
+def test_the_output_itself_is_not_cut() -> None:
+    with tf.Graph().as_default() as graph:
+        tf.io.decode_jpeg(tf.io.read_file(placeholder_of_text("file")), name="picture")
+        graph_def = graph.as_graph_def()
+    assert infer_inputs(graph_def, ["picture"]) == ("file",)
 
 
-def test_a_name_without_its_scope_is_answered_with_the_whole_name() -> None:
-    with pytest.raises(RequestError, match="nearest: layer/product"):
-        specs_of(trained(), ["product"], option="--outputs")
-
-
-@pytest.mark.parametrize("name", ["prediction:1", "prediction:-1", "prediction:first"])
-def test_an_output_that_the_node_lacks_is_refused(name: str) -> None:
-    with pytest.raises(RequestError, match=rf"--outputs {name}: .* \(Softmax\) has 1 output"):
-        specs_of(trained(), [name], option="--outputs")
-
-
-def test_a_control_edge_is_no_tensor() -> None:
-    with pytest.raises(RequestError, match="no such node; nearest: prediction"):
-        specs_of(trained(), ["^prediction"], option="--outputs")
-
-
-def test_a_node_without_outputs_cannot_be_read() -> None:
-    with pytest.raises(RequestError, match=r"save/restore_all \(NoOp\) has no output"):
-        specs_of(trained(), ["save/restore_all"], option="--outputs")
-
-
-def test_an_op_that_is_not_known_is_named() -> None:
-    graph_def = switch()
-    graph_def.node.add(name="z", op="NobodyKnowsThisOp")
-    with pytest.raises(RequestError, match="NobodyKnowsThisOp is not known"):
-        specs_of(graph_def, ["z"], option="--outputs")
+def placeholder_of_text(name: str) -> tf.Tensor:
+    return tf.compat.v1.placeholder(tf.string, (), name=name)

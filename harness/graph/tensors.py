@@ -1,0 +1,76 @@
+"""Tensors by name: dtype, and shape as far as the graph tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import tensorflow as tf
+from tensorflow.core.framework import graph_pb2, node_def_pb2
+
+from harness.errors import RequestError, nearest
+from harness.graph.dtypes import declared_shape, output_dtypes
+from harness.graph.extract import extract
+from harness.signature import Shape, TensorSpec
+from harness.tensor_names import canonical, session_name
+
+
+def specs_of(
+    graph_def: graph_pb2.GraphDef, names: Sequence[str], *, option: str
+) -> tuple[TensorSpec, ...]:
+    """Return the named tensors with dtype and declared shape.
+
+    Raises:
+        RequestError: a name is no tensor of the graph; the message gives the nearest.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    return tuple(_spec(canonical(name), nodes, graph_def, option=option) for name in names)
+
+
+def _spec(
+    name: str,
+    nodes: dict[str, node_def_pb2.NodeDef],
+    graph_def: graph_pb2.GraphDef,
+    *,
+    option: str,
+) -> TensorSpec:
+    node = nodes.get(name.partition(":")[0])
+    if node is None:
+        raise RequestError(f"{option} {name}: the graph has no such node{nearest(name, nodes)}")
+    dtypes = output_dtypes(node, graph_def)
+    if dtypes is None:
+        raise RequestError(f"{option} {name}: its op {node.op} is not known to this TensorFlow")
+    stated = name.partition(":")[2] or "0"
+    index = int(stated) if stated.isdecimal() else len(dtypes)
+    if index >= len(dtypes):
+        what = f"{len(dtypes)} output(s)" if dtypes else "no output: it is run, not read"
+        raise RequestError(f"{option} {name}: the node {node.name} ({node.op}) has {what}")
+    shape = declared_shape(node, index, producer=graph_def.versions.producer)
+    return TensorSpec(name=name, dtype=dtypes[index], shape=shape)
+
+
+def static_shapes(graph_def: graph_pb2.GraphDef, names: Collection[str]) -> dict[str, Shape | None]:
+    """Return the shapes that TensorFlow's shape functions find; {} where they cannot be run.
+
+    A graph that cannot be imported is no error here: the stage `restore` says why.
+    """
+    graph = tf.Graph()
+    try:
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+    except (ValueError, KeyError, tf.errors.OpError):
+        return {}
+    found: dict[str, Shape | None] = {}
+    for name in names:
+        shape = graph.get_tensor_by_name(session_name(name)).shape
+        found[name] = None if shape.rank is None else tuple(shape.as_list())
+    return found
+
+
+def described(graph_def: graph_pb2.GraphDef, names: Collection[str]) -> dict[str, TensorSpec]:
+    """Return dtype and static shape of tensors that exist, for a message or a list."""
+    specs = {spec.name: spec for spec in specs_of(graph_def, tuple(names), option="--outputs")}
+    shapes = static_shapes(extract(graph_def, inputs=(), outputs=specs), specs)
+    return {
+        name: TensorSpec(name=name, dtype=spec.dtype, shape=shapes.get(name, spec.shape))
+        for name, spec in specs.items()
+    }
