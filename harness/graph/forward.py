@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.python.framework import tensor_util
 
 from harness.graph.edges import Edges, closure, edges_of
 from harness.graph.pipeline import inside_a_pipeline, meeting_points
@@ -30,10 +31,13 @@ _TRAINING = re.compile(
     r"(Gradient|Momentum|Adam|RMSProp|Adagrad|Adadelta|Ftrl|SGD)\w*|summar(y|ies)|"
     r"ExponentialMovingAverage|AssignMovingAvg(_\d+)?|Initializer|metrics)(/|$)"
 )
+_KEEPS_IT = re.compile(r"(^|/)AssignMovingAvg(_\d+)?/|:(Ref)?Assign\w*$")
+"""What is put into a variable, a moving average or the state of the next call, is no output."""
 _TRAINING_ONLY_SCOPE = re.compile(r"(^|/)(train(ing)?(_\w+)?|aux\w*)/", re.IGNORECASE)
 _LOSS_NAME = re.compile(
-    r"(^|/)((\w+_)?(loss(es)?|cost)(_\w+)?|\w*(Loss|Cost)(_\d+)?|accuracy|correct\w*|\w*entropy\w*|"
-    r"error)(_\d+)?(/|$)",
+    r"(^|/)((\w+_)?(loss(es)?|cost)(_\w+)?|\w*(Loss|Cost)|correct\w*|\w*entropy\w*|"
+    r"(\w+_)?(error|accuracy|precision|recall|auc|perplexity|psnr|ssim|m?iou|r?mse|mae|nll))"
+    r"(_\d+)?(/|$)",
     re.IGNORECASE,
 )
 _NO_FORWARD_OP = re.compile(
@@ -54,6 +58,7 @@ _COMPARES = re.compile(r"^(Sub|SquaredDifference|\w*CrossEntropy\w*|CTCLoss\w*)$
 _MADE_FOR_A_LOSS = frozenset({"ArgMax", "ArgMin", "Round", "Rint", "Greater", "GreaterEqual",
                               "Less", "LessEqual", "Equal", "NotEqual", "InTopK", "InTopKV2",
                               "Log"})  # fmt: skip
+_KEEPS_FROM_ZERO = frozenset({"Maximum", "Minimum", "Add", "AddV2", "ClipByValue"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +111,8 @@ def forward_part(
     weights = _weights(edges, forward)
     applied = {name for name in forward - weights if not weights.isdisjoint(edges.sources[name])}
     weighted = closure(applied, edges.readers.__getitem__, within=forward)
-    losses = _losses(edges, forward)
+    minimised = _minimised(edges, forward)
+    losses = minimised | {name for name in forward if is_loss_name(name)}
     losses |= {node_name(name) for name in (collections or {}).get(LOSS_COLLECTION, ())} & forward
     depends = _data_of(edges, forward, data)
     labels = _labels(depends, data, applied=applied, weighted=weighted, losses=losses)
@@ -120,17 +126,17 @@ def forward_part(
     given = forward - weighted | set(data)
     compare = {name for name in trained_end if _compares(edges, name, weighted, given)}
     needs_label = {name for name in forward if depends[name] & labels}
-    loss_side = _loss_side(edges, forward, losses | compare, needs_label)
+    loss_side = _loss_side(edges, forward, losses | compare, needs_label, minimised - needs_label)
     in_loop = _in_loops(edges)
     training_only = {name for name in forward if _TRAINING_ONLY_SCOPE.search(name)}
 
+    def reads_on(reader: str, name: str) -> bool:
+        if reader not in forward:
+            return bool(_KEEPS_IT.search(f"{reader}:{edges.nodes[reader].op}"))
+        return reader not in loss_side and (reader not in training_only or name in training_only)
+
     def is_last(name: str) -> bool:
-        return not any(
-            reader in forward
-            and reader not in loss_side
-            and (reader not in training_only or name in training_only)
-            for reader in edges.readers[name]
-        )
+        return not any(reads_on(reader, name) for reader in edges.readers[name])
 
     return ForwardPart(
         nodes=tuple(
@@ -195,8 +201,8 @@ def _weights(edges: Edges, forward: Collection[str]) -> set[str]:
     return closure(variables, step)
 
 
-def _losses(edges: Edges, forward: Collection[str]) -> set[str]:
-    """Return the nodes that gradients are computed from, and those called a loss."""
+def _minimised(edges: Edges, forward: Collection[str]) -> set[str]:
+    """Return the nodes that gradients are computed from."""
     trained = {found["forward"] for name in edges.nodes if (found := _GRADIENT.search(name))} & set(
         forward
     )
@@ -205,7 +211,7 @@ def _losses(edges: Edges, forward: Collection[str]) -> set[str]:
         edges.sources.__getitem__,
         within=forward,
     )
-    return (trained - below) | {name for name in forward if is_loss_name(name)}
+    return trained - below
 
 
 def _data_of(edges: Edges, forward: Collection[str], data: list[str]) -> dict[str, int]:
@@ -261,24 +267,53 @@ def _compares(edges: Edges, name: str, weighted: Collection[str], given: Collect
 
 
 def _loss_side(
-    edges: Edges, forward: Collection[str], losses: set[str], needs_label: set[str]
+    edges: Edges,
+    forward: Collection[str],
+    losses: set[str],
+    needs_label: set[str],
+    unlabelled: set[str],
 ) -> set[str]:
-    """Return the forward nodes that belong to a loss or a metric."""
+    """Return the forward nodes that belong to a loss or a metric.
+
+    Those that need a label or follow a loss, and what is computed for them alone: the sum that an
+    `unlabelled` loss is, a sum over all examples, a decision, a probability kept from zero before
+    its logarithm is taken.
+    """
+    nodes = edges.nodes
     side = closure(losses | needs_label, edges.readers.__getitem__, within=forward)
-    # Backwards: the sum before an unlabelled loss, the logarithm before a labelled one, and the
-    # decision that only a metric looks at.
+    sums = set(unlabelled)
     queue = deque(side)
     while queue:
         for name in edges.sources[queue.popleft()]:
             if name in side or name not in forward:
                 continue
             readers = [reader for reader in edges.readers[name] if reader in forward]
-            op = edges.nodes[name].op
-            sums_up = op in _SUMS_UP and needs_label.isdisjoint(readers)
-            if side.issuperset(readers) and (sums_up or op in _MADE_FOR_A_LOSS):
+            op = nodes[name].op
+            made_for_it = (
+                op in _MADE_FOR_A_LOSS
+                or (
+                    op in _SUMS_UP
+                    and (sums.issuperset(readers) or _sums_over_examples(edges, name))
+                )
+                or (
+                    op in _KEEPS_FROM_ZERO
+                    and all(nodes[reader].op in _KEEPS_FROM_ZERO | {"Log"} for reader in readers)
+                )
+            )
+            if made_for_it and side.issuperset(readers):
                 side.add(name)
                 queue.append(name)
+                if op in _SUMS_UP:
+                    sums.add(name)
     return side
+
+
+def _sums_over_examples(edges: Edges, name: str) -> bool:
+    """Say whether a reduction goes over the first axis, which a model keeps."""
+    axes = edges.nodes.get(node_name(edges.tensors[name][-1]))
+    if axes is None or axes.op != "Const":
+        return False
+    return bool((tensor_util.MakeNdarray(axes.attr["value"].tensor) == 0).any())
 
 
 def _in_loops(edges: Edges) -> set[str]:

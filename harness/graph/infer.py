@@ -15,7 +15,7 @@ from tensorflow.core.framework import graph_pb2
 
 from harness.errors import RequestError
 from harness.graph.dtypes import output_dtypes
-from harness.graph.edges import Edges, edges_of
+from harness.graph.edges import Edges, closure, edges_of
 from harness.graph.extract import PLACEHOLDER_OPS, reachable
 from harness.graph.forward import ForwardNode, forward_part, is_loss_name
 from harness.graph.pipeline import meeting_points
@@ -33,7 +33,9 @@ _PASSES_ON = frozenset({"Identity", "Reshape", "Squeeze"})
 _LOOP_OPS = frozenset({"Switch", "RefSwitch", "Enter", "RefEnter", "NextIteration", "LoopCond"})
 _PIVOT = re.compile(r"(^|/)(switch_[tf]|pred_id)$")
 _ACTIVATIONS = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax"})
-_SCRATCH = re.compile(r"^(FusedBatchNorm\w*|\w*CrossEntropyWithLogits|LSTMBlock\w*|GRUBlock\w*)$")
+_SCRATCH = re.compile(
+    r"^((Ref)?Merge|FusedBatchNorm\w*|\w*CrossEntropyWithLogits|LSTMBlock\w*|GRUBlock\w*)$"
+)
 _HANDLES = frozenset({"resource", "variant"})
 _LISTED = 6
 _CLEAR_LEAD = 2
@@ -130,6 +132,10 @@ class RankedOutput:
     score: int
     reasons: tuple[str, ...]
     tensors: tuple[str, ...]
+    is_end: bool
+    """Weights contribute to it, and nothing of the model reads it."""
+    is_trained_end: bool
+    """It is an end, and a loss reads it."""
     is_certain: bool
     """It is named as outputs are, and nothing of the model reads it."""
 
@@ -143,7 +149,7 @@ def infer_outputs(
         RequestError: no node stands out; the message lists the best as options to copy.
     """
     ranked = rank_outputs(graph_def, collections)
-    winners = _winners(ranked)
+    winners = _winners(ranked, edges_of(graph_def))
     if winners:
         return tuple(tensor for each in winners for tensor in each.tensors)
     likely = [each for each in ranked if each.score > 0][:_LISTED]
@@ -155,23 +161,32 @@ def infer_outputs(
     specs = described(graph_def, [name for each in likely for name in each.tensors])
     lines = [
         f"  --outputs={','.join(each.tensors)}   "
-        f"{', '.join(f'{specs[n].dtype} {format_shape(specs[n].shape)}' for n in each.tensors)}: "
-        f"{'; '.join(each.reasons)}"
+        + ", ".join(f"{specs[n].dtype} {format_shape(specs[n].shape)}" for n in each.tensors)
         for each in likely
     ]
-    raise RequestError(
-        "\n".join(["the output cannot be told from the graph; the likeliest, to copy:", *lines])
-    )
+    said = "the output cannot be told from the graph; add the one (or several, joined by commas):"
+    raise RequestError("\n".join([said, *lines]))
 
 
-def _winners(ranked: list[RankedOutput]) -> list[RankedOutput]:
-    """Return all that are certain where the best is; the best alone where it leads clearly."""
+def _winners(ranked: list[RankedOutput], edges: Edges) -> list[RankedOutput]:
+    """Return all that are certain where the best is; the best alone where it leads clearly.
+
+    Nobody wins where another end of the model is left out: the harness would verify a part.
+    """
     if not ranked or ranked[0].score <= 0:
         return []
     best, second = ranked[0], ranked[1].score if len(ranked) > 1 else 0
     if best.is_certain:
-        return [each for each in ranked if each.is_certain and each.score > 0]
-    return [best] if best.score - max(second, 0) >= _CLEAR_LEAD else []
+        winners = [each for each in ranked if each.is_certain and each.score > 0]
+    else:
+        winners = [best] if best.score - max(second, 0) >= _CLEAR_LEAD else []
+    covered = closure((each.name for each in winners), edges.sources.__getitem__)
+    left_out = any(
+        each.is_trained_end if best.is_certain else each.is_end
+        for each in ranked
+        if each.name not in covered and each.score > 0
+    )
+    return [] if left_out else winners
 
 
 def rank_outputs(
@@ -200,6 +215,8 @@ def rank_outputs(
                 score=sum(rule.points for rule in rules),
                 reasons=tuple(rule.reason for rule in rules),
                 tensors=tensors,
+                is_end=forward.is_last and forward.is_weighted and not forward.is_left_over,
+                is_trained_end=forward.is_last and forward.is_trained_end,
                 is_certain=forward.is_last and _has_usual_name(suspect.name, edges),
             )
         )
@@ -226,8 +243,14 @@ def infer_inputs(graph_def: graph_pb2.GraphDef, outputs: Collection[str]) -> tup
 
 
 def _has_usual_name(name: str, edges: Edges) -> bool:
-    """Say whether the node, or one whose value it passes on, is named as outputs are."""
-    while not _USUAL_NAME.match(name.rsplit("/", 1)[-1]):
+    """Say whether the node is named as outputs are.
+
+    Or its scope, which it is the last of, or a node whose value it passes on.
+    """
+    while not (
+        _USUAL_NAME.match(_last(name))
+        or (_USUAL_NAME.match(_last(_scope(name))) and _is_last_of_scope(name, edges))
+    ):
         node = edges.nodes[name]
         if node.op not in _PASSES_ON or not edges.tensors[name]:
             return False
@@ -236,12 +259,20 @@ def _has_usual_name(name: str, edges: Edges) -> bool:
 
 
 def _is_last_of_scope(name: str, edges: Edges) -> bool:
-    scope = name.rpartition("/")[0]
+    scope = _scope(name)
     return not scope or not any(reader.startswith(f"{scope}/") for reader in edges.readers[name])
 
 
+def _scope(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
 def _tensors(suspect: Suspect, graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
-    """Return all outputs of a node; the first alone where the others are scratch for gradients."""
+    """Return all outputs of a node; the first alone where the others are made for gradients."""
     dtypes = output_dtypes(suspect.forward.node, graph_def) or ()
     if not dtypes or not _HANDLES.isdisjoint(dtypes):
         return ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import tensorflow as tf
 
-from harness.graph.forward import ForwardNode, ForwardPart, forward_part
+from harness.graph.forward import ForwardNode, ForwardPart, forward_part, is_loss_name
 
 v1 = tf.compat.v1
 
@@ -179,3 +180,67 @@ def test_in_a_graph_that_is_all_training_scope_readers_count() -> None:
         dense(dense(placeholder("x"), "one"), "two")
     last = [each.node.name for each in part_of(graph).nodes if each.is_last]
     assert last == ["train/two/BiasAdd"]
+
+
+@pytest.mark.parametrize("use_resource", [False, True], ids=["ref", "resource"])
+def test_what_is_kept_in_a_variable_is_no_end_of_the_model(*, use_resource: bool) -> None:
+    with tf.Graph().as_default() as graph:
+        y = dense(placeholder("x"), "one")
+        memory = v1.get_variable("memory", (4,), trainable=False, use_resource=use_resource)
+        v1.assign(memory, tf.reshape(y[:1], (4,), name="state"))
+    assert not named(part_of(graph), "state").is_last
+
+
+def test_a_sum_over_all_examples_belongs_to_the_loss() -> None:
+    """A dice loss sums the mask that the model gives, without a label."""
+    with tf.Graph().as_default() as graph:
+        mask = tf.sigmoid(dense(placeholder("x"), "one"), name="mask")
+        wanted = placeholder("wanted")
+        overlap = tf.reduce_sum(mask * wanted)
+        size = tf.reduce_sum(mask, name="size") + tf.reduce_sum(wanted)
+        minimise(1 - 2 * overlap / size)
+    part = part_of(graph)
+    assert named(part, "size").is_loss
+    assert named(part, "mask").is_last
+
+
+def test_a_mean_over_positions_is_the_model_s() -> None:
+    with tf.Graph().as_default() as graph:
+        scores = tf.reduce_mean(
+            tf.reshape(dense(placeholder("x"), "one"), (-1, 2, 2)), 1, name="pooled"
+        )
+        labels = placeholder("wanted", (None, 2))
+        minimise(tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, scores)))
+    part = part_of(graph)
+    assert not named(part, "pooled").is_loss
+    assert named(part, "pooled").is_last
+
+
+def test_a_probability_that_is_kept_from_zero_for_its_logarithm_belongs_to_the_loss() -> None:
+    with tf.Graph().as_default() as graph:
+        y = tf.nn.softmax(dense(placeholder("x"), "one"), name="y")
+        logarithm = tf.math.log(tf.clip_by_value(y, 1e-10, 1.0, name="clipped"))
+        minimise(-tf.reduce_sum(placeholder("wanted") * logarithm))
+    part = part_of(graph)
+    assert named(part, "clipped").is_loss
+    assert named(part, "y").is_last
+
+
+def test_an_output_that_is_clipped_is_the_model_s() -> None:
+    with tf.Graph().as_default() as graph:
+        y = tf.clip_by_value(dense(placeholder("x"), "one"), 0, 1, name="y")
+        minimise(tf.reduce_mean(tf.abs(y - placeholder("wanted"))))
+    assert named(part_of(graph), "y").is_last
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["loss", "total_loss", "TotalLoss", "cost", "accuracy_1", "psnr", "rmse", "a/mean_iou/b"],
+)
+def test_names_of_losses_and_metrics(name: str) -> None:
+    assert is_loss_name(name)
+
+
+@pytest.mark.parametrize("name", ["glossy", "lossless/y", "costume", "prediction", "terror/y"])
+def test_names_that_only_look_like_those_of_losses(name: str) -> None:
+    assert not is_loss_name(name)

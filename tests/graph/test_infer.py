@@ -141,8 +141,8 @@ def test_a_tie_lists_the_choices_as_options_to_copy() -> None:
     with pytest.raises(RequestError, match="cannot be told") as caught:
         infer_outputs(graph_def)
     _, one, other = str(caught.value).splitlines()
-    assert one.startswith("  --outputs=one   float32 [?, 4]: ")
-    assert other.startswith("  --outputs=other   float32 [?, 4]: ")
+    assert one.startswith("  --outputs=one   float32 [?, 4]")
+    assert other.startswith("  --outputs=other   float32 [?, 4]")
 
 
 def test_a_narrow_lead_is_no_clear_winner() -> None:
@@ -156,6 +156,36 @@ def test_a_narrow_lead_is_no_clear_winner() -> None:
         graph_def = graph.as_graph_def()
     with pytest.raises(RequestError, match=r"--outputs=Output .*\n.*--outputs=sum "):
         infer_outputs(graph_def)
+
+
+def test_a_head_that_would_be_left_out_is_asked_about() -> None:
+    """Two heads, both trained, one of them named as outputs are: taking it would verify a part."""
+    with tf.Graph().as_default() as graph:
+        x = placeholder("x")
+        heads = {}
+        for name in ("classes", "age"):
+            with tf.compat.v1.variable_scope(name):
+                w = tf.compat.v1.get_variable("w", (4, 2))
+                heads[name] = tf.matmul(x, w, name="logits" if name == "classes" else "years")
+        loss = sum(
+            tf.reduce_mean(tf.square(y - placeholder(f"{name}_wanted", (None, 2))))
+            for name, y in heads.items()
+        )
+        tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(loss)
+        graph_def = graph.as_graph_def()
+    with pytest.raises(RequestError, match=r"joined by commas") as caught:
+        infer_outputs(graph_def)
+    assert "--outputs=classes/logits " in str(caught.value)
+    assert "--outputs=age/years " in str(caught.value)
+
+
+@pytest.mark.parametrize("scope", ["Predictions", "output", "a/logits"])
+def test_the_last_of_a_scope_that_is_named_as_outputs_are(scope: str) -> None:
+    with tf.Graph().as_default() as graph:
+        tf.tanh(tf.square(placeholder("x"), name=f"{scope}/square"), name=f"{scope}/tanh")
+        tf.square(placeholder("z"), name="beside")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == (f"{scope}/tanh",)
 
 
 def test_two_models_in_one_graph_are_left_to_the_user() -> None:
