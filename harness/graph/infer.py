@@ -17,7 +17,7 @@ from harness.errors import RequestError
 from harness.graph.dtypes import output_dtypes
 from harness.graph.edges import Edges, closure, edges_of
 from harness.graph.extract import PLACEHOLDER_OPS, reachable
-from harness.graph.forward import ForwardNode, forward_part, is_loss_name
+from harness.graph.forward import ForwardNode, forward_part
 from harness.graph.pipeline import meeting_points
 from harness.graph.tensors import described
 from harness.signature import format_shape
@@ -87,16 +87,11 @@ OUTPUT_RULES: tuple[OutputRule, ...] = (
         reason="trained, with no weight applied after it",
         holds=lambda s: s.forward.is_trained_end,
     ),
-    OutputRule(points=2, reason="weights contribute to it", holds=lambda s: s.forward.is_weighted),
+    OutputRule(points=4, reason="weights contribute to it", holds=lambda s: s.forward.is_weighted),
     OutputRule(
         points=4,
         reason="the activation that ends its scope",
         holds=lambda s: s.forward.node.op in _ACTIVATIONS and _is_last_of_scope(s.name, s.edges),
-    ),
-    OutputRule(
-        points=1,
-        reason="the last of its scope",
-        holds=lambda s: _is_last_of_scope(s.name, s.edges),
     ),
     OutputRule(points=1, reason="at top level", holds=lambda s: "/" not in s.name),
     OutputRule(
@@ -114,11 +109,6 @@ OUTPUT_RULES: tuple[OutputRule, ...] = (
     ),
     OutputRule(
         points=-20, reason="belongs to a loss or a metric", holds=lambda s: s.forward.is_loss
-    ),
-    OutputRule(
-        points=-20,
-        reason="a name that people give to losses and metrics",
-        holds=lambda s: is_loss_name(s.name),
     ),
 )
 
@@ -152,12 +142,13 @@ def infer_outputs(
     winners = _winners(ranked, edges_of(graph_def))
     if winners:
         return tuple(tensor for each in winners for tensor in each.tensors)
-    likely = [each for each in ranked if each.score > 0][:_LISTED]
+    likely = [each for each in ranked if each.score > 0 and 2 * each.score >= ranked[0].score]
     if not likely:
         raise RequestError(
             "no node looks like an output: name the outputs with --outputs NAMES "
             "(freezeproof inspect PATH lists the nodes)"
         )
+    likely = likely[:_LISTED]
     specs = described(graph_def, [name for each in likely for name in each.tensors])
     lines = [
         f"  --outputs={','.join(each.tensors)}   "

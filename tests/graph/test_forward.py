@@ -112,6 +112,13 @@ def test_a_loss_without_labels_is_where_gradients_are_computed_from() -> None:
     assert named(part, "critic/BiasAdd").is_last
 
 
+def test_the_sum_that_a_loss_without_labels_is_belongs_to_it_whatever_its_axes() -> None:
+    with tf.Graph().as_default() as graph:
+        judged = v1.placeholder(tf.float32, name="x") * v1.get_variable("scale", ())
+        minimise(tf.negative(tf.reduce_mean(judged, name="average"), name="objective"))
+    assert loss_side(part_of(graph)) == {"average", "objective"}
+
+
 def test_a_decision_that_only_a_metric_looks_at_belongs_to_the_metric() -> None:
     with tf.Graph().as_default() as graph:
         y = dense(placeholder("x"), "one")

@@ -132,6 +132,39 @@ def loop() -> GraphDef:
         return graph.as_graph_def()
 
 
+def layer(x: tf.Tensor, scope: str) -> tf.Tensor:
+    with tf.compat.v1.variable_scope(scope):
+        w = tf.compat.v1.get_variable("w", (4, 4))
+        return tf.nn.bias_add(tf.matmul(x, w), tf.compat.v1.get_variable("b", (4,)))
+
+
+def test_a_hidden_activation_does_not_pass_for_the_last_layer() -> None:
+    with tf.Graph().as_default() as graph:
+        y = layer(tf.tanh(layer(placeholder("x"), "one")), "two")
+        loss = tf.reduce_mean(tf.square(y - placeholder("wanted")))
+        tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(loss)
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("two/BiasAdd",)
+
+
+def test_what_no_weight_contributes_to_gives_way() -> None:
+    """Keras leaves such a cast of its learning phase in many graphs."""
+    with tf.Graph().as_default() as graph:
+        layer(placeholder("x"), "one")
+        tf.cast(tf.compat.v1.placeholder_with_default(False, ()), tf.float32, name="Cast")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("one/BiasAdd",)
+
+
+def test_the_machinery_of_a_branch_is_no_output() -> None:
+    tf.compat.v1.disable_control_flow_v2()
+    with tf.Graph().as_default() as graph:
+        x, flag = placeholder("x"), tf.compat.v1.placeholder(tf.bool, (), name="flag")
+        tf.cond(flag, lambda: tf.square(x), lambda: tf.negative(x))
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("cond/Merge",)
+
+
 def test_a_tie_lists_the_choices_as_options_to_copy() -> None:
     with tf.Graph().as_default() as graph:
         x = placeholder("x")
