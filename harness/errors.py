@@ -8,7 +8,11 @@ turns them into a usage error, a failed item and a skip with a reason; none is s
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Collection, Iterable, Sequence
+
+_COMPARABLE = 500
+"""So many names difflib compares in a tenth of a second, however long they are."""
 
 
 class FreezeproofError(Exception):
@@ -46,11 +50,22 @@ def nearest(name: str, choices: Iterable[str], *, limit: int = 3) -> str:
     """Return "; nearest: a, b" for the names in `choices` that resemble `name`, or ""."""
     listed = sorted(set(choices))
     folded = {choice.lower(): choice for choice in listed}
-    close = difflib.get_close_matches(name.lower(), folded, n=limit, cutoff=0.5)
+    likely = _likely(name.lower(), folded)
+    close = difflib.get_close_matches(name.lower(), likely, n=limit, cutoff=0.5)
     if not close:
         # A name typed without its scope ("Softmax" for "cls_fc/Softmax") is far by edit distance.
         close = [lower for lower in folded if lower.rsplit("/", 1)[-1] == name.lower()][:limit]
     return f"; nearest: {', '.join(folded[match] for match in close)}" if close else ""
+
+
+def _likely(name: str, choices: Collection[str]) -> Collection[str]:
+    """Return the few of many choices that hold most of the pairs of letters in `name`."""
+    if len(choices) <= _COMPARABLE:
+        return choices
+    pairs = {name[index : index + 2] for index in range(len(name) - 1)}
+    return heapq.nlargest(
+        _COMPARABLE, choices, key=lambda choice: sum(map(choice.__contains__, pairs))
+    )
 
 
 def first_line(error: BaseException) -> str:
@@ -61,7 +76,9 @@ def first_line(error: BaseException) -> str:
     # they end in "Node: 'name'".
     named = [index for index, line in enumerate(lines) if line.startswith("Node: ")]
     for line in lines[named[-1] + 1 if named else 0 :]:
-        if not line.startswith(("Graph execution error", "Detected at node", "File ", "Traceback")):
+        if not line.startswith(
+            ("Graph execution error", "Detected at node", 'File "', "Traceback")
+        ):
             return line if len(line) <= 300 else f"{line[:299]}…"
     return type(error).__name__
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.criteria import Close, Criterion, Exact
 from harness.errors import RequestError, nearest
@@ -15,6 +16,7 @@ from harness.locate import is_checkpoint, locate
 from harness.subject import (
     DEFAULT_EXAMPLES,
     DEFAULT_TOLERANCE,
+    Copy,
     Request,
     Subject,
     candidates_of,
@@ -22,16 +24,23 @@ from harness.subject import (
     with_distinct_names,
 )
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_OP_SOURCES = ("import", "op_library")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One command-line option: `--some-name` is kept as `some_name`."""
+    """One command-line option: `--some-name` is kept as `some_name`.
+
+    `url` says what a URL may name in the place of a path.
+    """
 
     name: str
     help: str
     metavar: str = ""
     repeatable: bool = False
     is_path: bool = False
+    url: Literal["", "model", "file"] = ""
 
     @property
     def flag(self) -> str:
@@ -54,20 +63,23 @@ OPTIONS = (
         name="checkpoint",
         metavar="PATH",
         is_path=True,
+        url="model",
         repeatable=True,
         help="verify this model: a checkpoint prefix, any file of one, a folder with one, "
-        "a SavedModel folder, a .pb (repeatable)",
+        "a SavedModel folder, a .pb; or a URL of one, gs://… and the like (repeatable)",
     ),
     Option(
         name="meta_graph",
         metavar="FILE",
         is_path=True,
+        url="file",
         help="the .meta, where it is not beside PATH",
     ),
     Option(
         name="frozen",
         metavar="PATH",
         is_path=True,
+        url="model",
         repeatable=True,
         help="a .pb or SavedModel that claims to be the same model (repeatable)",
     ),
@@ -79,6 +91,19 @@ OPTIONS = (
     Option(name="outputs", metavar="NAMES", help="comma-separated output nodes or tensors"),
     Option(name="signature", metavar="KEY", help="which signature of a SavedModel"),
     Option(name="tags", metavar="TAGS", help="comma-separated tags of a SavedModel's graph"),
+    Option(
+        name="import",
+        metavar="MODULE",
+        repeatable=True,
+        help="a Python module that registers ops which the model needs (repeatable)",
+    ),
+    Option(
+        name="op_library",
+        metavar="FILE",
+        is_path=True,
+        repeatable=True,
+        help="a compiled library of such ops, for tf.load_op_library (repeatable)",
+    ),
     Option(
         name="export_methods",
         metavar="NAMES",
@@ -113,6 +138,18 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpSources:
+    """Where ops come from that TensorFlow does not bring itself."""
+
+    modules: tuple[str, ...] = ()
+    libraries: tuple[Path, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Say whether there are any."""
+        return bool(self.modules or self.libraries)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The options of one run, checked as far as they can be without TensorFlow."""
 
@@ -123,6 +160,7 @@ class Settings:
     outputs: tuple[str, ...] = ()
     signature_key: str | None = None
     tags: tuple[str, ...] = ()
+    ops: OpSources = field(default_factory=OpSources)
     methods: tuple[str, ...] = ()
     max_examples: int = DEFAULT_EXAMPLES
     tolerance: Criterion = DEFAULT_TOLERANCE
@@ -138,15 +176,13 @@ def read_settings(get: Callable[[Option], Any]) -> Settings:
     Raises:
         RequestError: a value is none of those that its option takes.
     """
-    raw = {option.name: get(option) for option in OPTIONS}
-    return Settings(
-        checkpoints=_paths(raw["checkpoint"]),
-        meta_graph=Path(raw["meta_graph"]) if raw["meta_graph"] else None,
-        frozen=_paths(raw["frozen"]),
+    raw = {option.name: get(option) for option in OPTIONS if not option.url}
+    settings = Settings(
         inputs=_names(raw["inputs"]),
         outputs=_names(raw["outputs"]),
         signature_key=raw["signature"] or None,
         tags=_names(raw["tags"]),
+        ops=read_op_sources(get),
         methods=parse_methods(raw["export_methods"] or "all"),
         max_examples=parse_max_examples(raw["max_examples"] or str(DEFAULT_EXAMPLES)),
         tolerance=parse_tolerance(raw["tolerance"] or str(DEFAULT_TOLERANCE)),
@@ -155,10 +191,40 @@ def read_settings(get: Callable[[Option], Any]) -> Settings:
         fail_on_suspicious=_fail_on(raw["fail_on"]),
         report_json=Path(raw["report_json"]) if raw["report_json"] else None,
     )
+    # Last: what a URL names is copied when it is asked for, and that may take its time.
+    models = {option.name: get(option) for option in OPTIONS if option.url}
+    return replace(
+        settings,
+        checkpoints=_paths(models["checkpoint"]),
+        meta_graph=Path(models["meta_graph"]) if models["meta_graph"] else None,
+        frozen=_paths(models["frozen"]),
+    )
 
 
-def subjects_of(settings: Settings) -> tuple[Subject, ...]:
-    """Return a subject for each `--checkpoint`.
+def read_op_sources(get: Callable[[Option], Any]) -> OpSources:
+    """Return where ops come from: all that has to be known before anything remote is reached.
+
+    Raises:
+        RequestError: something is no module's name.
+    """
+    raw = {option.name: get(option) for option in OPTIONS if option.name in _OP_SOURCES}
+    modules = tuple(name.strip() for name in raw["import"] or () if name.strip())
+    for name in modules:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise RequestError(
+                f"--import {name}: it should be a module's name, as tensorflow_text; a compiled "
+                f"library goes with --op-library"
+            )
+    return OpSources(modules=modules, libraries=_paths(raw["op_library"]))
+
+
+def is_url(value: str) -> bool:
+    """Say whether a value is a URL, and no path of this machine."""
+    return bool(_URL.match(value))
+
+
+def subjects_of(settings: Settings, *, copies: tuple[Copy, ...] = ()) -> tuple[Subject, ...]:
+    """Return a subject for each `--checkpoint`; `copies` are those of what is remote.
 
     Raises:
         RequestError: nothing is compared, or `--frozen` names nothing to compare it with.
@@ -173,10 +239,10 @@ def subjects_of(settings: Settings) -> tuple[Subject, ...]:
             raise RequestError(f"--frozen {path}: no such file{nearest(path.name, siblings)}")
         if locate(path, option="--frozen").kind == "checkpoint":
             raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
-    return with_distinct_names(_subject(path, settings) for path in settings.checkpoints)
+    return with_distinct_names(_subject(path, settings, copies) for path in settings.checkpoints)
 
 
-def _subject(path: Path, settings: Settings) -> Subject:
+def _subject(path: Path, settings: Settings, copies: tuple[Copy, ...]) -> Subject:
     request = Request(
         path=path,
         meta_graph=settings.meta_graph,
@@ -185,6 +251,7 @@ def _subject(path: Path, settings: Settings) -> Subject:
         signature_key=settings.signature_key,
         tags=settings.tags,
         moving_averages=settings.moving_averages,
+        copies=copies,
     )
     return Subject(
         name=subject_name(_located(path)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ import pytest
 
 from harness import __version__
 from harness.errors import BrokenModel, RequestError, file_error
-from harness.options import OPTIONS, Option, read_settings, subjects_of
+from harness.locate import locate
+from harness.options import (
+    OPTIONS,
+    OpSources,
+    Option,
+    is_url,
+    read_op_sources,
+    read_settings,
+    subjects_of,
+)
 from harness.subject import Subject, with_distinct_names
 from harness.suite.collection import (
     SUITE,
@@ -25,11 +35,13 @@ from harness.suite.collection import (
     in_order,
     parametrize,
 )
+from harness.suite.copies import Copies
 from harness.suite.run import RUN, Gathering, Run
 from harness.suite.scheduling import Scheduling
 from harness.wheel import require_tensorflow, startup_noise_kept_back, tensorflow_version
 
 _MANY_MODELS = 5
+_SEED = "freezeproof_seed"
 
 
 class Hooks:
@@ -74,17 +86,22 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options; open each model to check the names given; choose what is collected."""
     if config.option.help or config.option.version:
         return
+
+    def given(option: Option) -> Any:
+        return _raw(config, option)
+
+    copies = Copies(config, prepare=lambda: _register(read_op_sources(given)))
     try:
-        _configure(config)
+        _configure(config, copies, lambda option: copies.localised(option, given(option)))
     except RequestError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(copies.said(str(error))) from None
     except OSError as error:
-        raise pytest.UsageError(file_error(error)) from None
+        raise pytest.UsageError(copies.said(file_error(error))) from None
 
 
-def _configure(config: pytest.Config) -> None:
-    settings = read_settings(lambda option: _raw(config, option))
-    subjects = subjects_of(settings)
+def _configure(config: pytest.Config, copies: Copies, get: Callable[[Option], Any]) -> None:
+    settings = read_settings(get)
+    subjects = subjects_of(settings, copies=copies.made)
     if not subjects:
         found = config.hook.pytest_freezeproof_subjects(config=config)
         subjects = with_distinct_names(subject for some in found for subject in some)
@@ -92,7 +109,13 @@ def _configure(config: pytest.Config) -> None:
         return
     require_tensorflow()
     run = Run(settings, subjects, seed=_seed(config))
-    if settings.checkpoints and not hasattr(config, "workerinput"):
+    is_described = bool(settings.checkpoints) and not hasattr(config, "workerinput")
+    if is_described:
+        for subject in subjects:
+            locate(subject.locate().path)  # before TensorFlow is imported, which takes seconds
+    with startup_noise_kept_back():
+        _register(settings.ops)
+    if is_described:
         with startup_noise_kept_back():
             run.header = [line for subject in subjects for line in _describe(subject)]
     if settings.report_json is not None and not hasattr(config, "workerinput"):
@@ -105,6 +128,14 @@ def _configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Gathering(run), "freezeproof-gathering")
     names = (subject.name for subject in subjects)
     config.pluginmanager.register(Scheduling(names), "freezeproof-scheduling")
+    config.pluginmanager.register(copies, "freezeproof-copies")
+
+
+def _register(ops: OpSources) -> None:
+    if ops:
+        from harness.models.registering import register_ops
+
+        register_ops(ops.modules, ops.libraries)
 
 
 def _check_writable(path: Path) -> None:
@@ -122,8 +153,8 @@ def _raw(config: pytest.Config, option: Option) -> Any:
     stated = config.getini(option.ini)
     folder = config.inipath.parent
     if option.repeatable:
-        return [str(folder / path) for path in stated]
-    return str(folder / stated) if stated else stated
+        return [path if is_url(path) else str(folder / path) for path in stated]
+    return str(folder / stated) if stated and not is_url(stated) else stated
 
 
 def _seed(config: pytest.Config) -> int:
@@ -131,8 +162,10 @@ def _seed(config: pytest.Config) -> int:
     if given is None:
         return 0
     if given == "random":
-        # Drawn once, and sent to the workers of pytest-xdist with the other options.
-        given = config.option.hypothesis_seed = str(random.SystemRandom().getrandbits(32))
+        # Drawn once: the workers of pytest-xdist are told, which read the command line again.
+        handed = getattr(config, "workerinput", {}).get(_SEED)
+        given = handed or str(random.SystemRandom().getrandbits(32))
+        config.option.hypothesis_seed = given
     try:
         return int(given)
     except ValueError:
@@ -145,21 +178,19 @@ def _describe(subject: Subject) -> list[str]:
     Raises:
         RequestError: a name that the user gives does not exist in the model.
     """
-    from harness.locate import locate
-
-    request = subject.locate()
-    locate(request.path)  # a path that does not exist is said before TensorFlow is imported
     from harness.inputs.strategies import from_signature
     from harness.models.opening import open_model
     from harness.report.terminal import signature_lines
 
+    request = subject.locate()
     try:
         model = open_model(request)
     except BrokenModel as error:
-        return [f"reference {subject.name}: {request.path} cannot be used: {error}"]
+        said = f"reference {subject.name}: {request.path} cannot be used: {error}"
+        return [request.said(said)]
     from_signature(model.signature, domains=subject.domains)
     return [
-        f"reference {subject.name}: {model.kind.replace('_', ' ')} {model.path}",
+        request.said(f"reference {subject.name}: {model.kind.replace('_', ' ')} {model.path}"),
         *signature_lines(
             model.signature.inputs,
             model.signature.outputs,
@@ -183,6 +214,14 @@ def _choose_arguments(config: pytest.Config) -> None:
     elif not has_suite and (asked or not named):
         arguments = [*arguments, str(SUITE)]
     config.args = arguments
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist the seed."""
+    run = node.config.stash.get(RUN, None)
+    if run is not None:
+        node.workerinput[_SEED] = str(run.seed)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

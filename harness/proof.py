@@ -24,6 +24,7 @@ from harness.errors import (
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
 from harness.graph.lint import obstacle, warnings
+from harness.graph.op_registration import check_registered
 from harness.memo import Feeds, Memo, digest
 from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.model import Model
@@ -73,9 +74,9 @@ class Proof:
         try:
             model = self.model
         except FreezeproofError:
-            return ModelFacts(reference=str(self._request.path), kind="unknown")
+            return ModelFacts(reference=self._request.said(str(self._request.path)), kind="unknown")
         return ModelFacts.of(
-            reference=str(model.path),
+            reference=self._request.said(str(model.path)),
             kind=model.kind,
             signature=model.signature,
             inputs_inferred=model.inputs_inferred,
@@ -87,6 +88,7 @@ class Proof:
 
         def action() -> StageResult:
             model = self.model
+            check_registered(model.graph_def, holder="the path to the outputs")
             check_restorable(model)
             self._runner("", model, Mode.STRICT).open()
             return _passed(
@@ -144,6 +146,7 @@ class Proof:
                 )
             except RequestError as error:
                 raise BrokenModel(str(error)) from error
+            check_registered(model.graph_def, holder=export.path.name)
             self._candidates[candidate.name] = model
             self._identities[candidate.name] = identity(model)
             runner = self._runner(self._identities[candidate.name], model, Mode.STRICT)
@@ -300,8 +303,8 @@ class Proof:
             self._results[key] = self._run_stage(stage, action, needs)
         return self._results[key]
 
-    @staticmethod
     def _run_stage(
+        self,
         stage: Stage,
         action: Callable[[], StageResult],
         needs: Callable[[], StageResult] | None,
@@ -318,7 +321,8 @@ class Proof:
             result = StageResult(stage=stage, status=Status.FAILED, reason=str(error))
         except OSError as error:
             result = StageResult(stage=stage, status=Status.FAILED, reason=file_error(error))
-        return replace(result, seconds=time.perf_counter() - start)
+        reason = self._request.said(result.reason)
+        return replace(result, reason=reason, seconds=time.perf_counter() - start)
 
 
 def _passed(stage: Stage, **rest: object) -> StageResult:

@@ -15,8 +15,25 @@ DEFAULT_TOLERANCE = Close(rtol=1e-4)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Copy:
+    """What a URL names, copied to this machine: `path`, in the `folder` that stands for `url`."""
+
+    path: Path
+    folder: Path
+    url: str
+
+    def said(self, text: str) -> str:
+        """Return `text` with the URL in the place of the folder, which the user never heard of."""
+        return text.replace(str(self.folder), self.url)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user says of a model: the path, and the names that the files leave open."""
+    """What the user says of a model: the path, and the names that the files leave open.
+
+    `copies` are those of the run, by which paths, of candidates too, are told as the URLs that the
+    user knows them by.
+    """
 
     path: Path
     meta_graph: Path | None = None
@@ -25,6 +42,11 @@ class Request:
     signature_key: str | None = None
     tags: tuple[str, ...] = ()
     moving_averages: bool = False
+    copies: tuple[Copy, ...] = ()
+
+    def said(self, text: str) -> str:
+        """Return `text` with URLs in the place of what was copied from them."""
+        return said(text, self.copies)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +82,13 @@ class Subject:
         for name in names:
             if names.count(name) > 1:
                 raise RequestError(f"model {self.name}: two candidates are called {name}")
+
+
+def said(text: str, copies: Iterable[Copy]) -> str:
+    """Return `text` with URLs in the place of what was copied from them."""
+    for copy in copies:
+        text = copy.said(text)
+    return text
 
 
 def candidates_of(methods: Iterable[str], files: Iterable[Path]) -> tuple[Candidate, ...]:

@@ -13,14 +13,17 @@ from harness.errors import RequestError
 from harness.exporters.registry import method_names
 from harness.options import (
     OPTIONS,
+    OpSources,
+    Option,
     Settings,
+    is_url,
     parse_max_examples,
     parse_methods,
     parse_tolerance,
     read_settings,
     subjects_of,
 )
-from harness.subject import Request
+from harness.subject import Copy, Request
 
 
 def settings_of(**raw: Any) -> Settings:
@@ -47,12 +50,14 @@ def test_every_option_is_read() -> None:
         outputs="z",
         signature="serving",
         tags="serve,gpu",
+        op_library=["ops/a.so"],
         export_methods="direct",
         max_examples="7",
         tolerance="exact",
         moving_averages=True,
         fail_on="suspicious",
         report_json="out/report.json",
+        **{"import": ["my_ops", " tensorflow_text.python ", ""]},
     )
     assert settings == Settings(
         checkpoints=(Path("a"), Path("b")),
@@ -62,6 +67,7 @@ def test_every_option_is_read() -> None:
         outputs=("z",),
         signature_key="serving",
         tags=("serve", "gpu"),
+        ops=OpSources(modules=("my_ops", "tensorflow_text.python"), libraries=(Path("ops/a.so"),)),
         methods=("direct",),
         max_examples=7,
         tolerance=Exact(),
@@ -154,6 +160,33 @@ def test_fail_on_takes_one_word() -> None:
         settings_of(fail_on="warning")
 
 
+@pytest.mark.parametrize("name", ["my-ops", "ops/double.so", "./my_ops", "a,b", ".ops"])
+def test_a_module_is_named_as_python_imports_it(name: str) -> None:
+    with pytest.raises(RequestError, match="it should be a module's name, as tensorflow_text"):
+        settings_of(**{"import": [name]})
+
+
+@pytest.mark.parametrize("value", ["gs://bucket/run", "s3://b", "hdfs:///x", "a+b.c-1://x"])
+def test_a_scheme_makes_a_url(value: str) -> None:
+    assert is_url(value)
+
+
+@pytest.mark.parametrize("value", ["runs/model.ckpt", "C:/runs", "://x", "1s://x", "a/gs://x", ""])
+def test_a_path_is_no_url(value: str) -> None:
+    assert not is_url(value)
+
+
+def test_models_are_asked_for_when_all_else_is_read() -> None:
+    """What a URL names is copied when it is asked for: not before a typo elsewhere is told."""
+    asked: list[str] = []
+
+    def get(option: Option) -> None:
+        asked.append(option.name)
+
+    read_settings(get)
+    assert asked[-3:] == ["checkpoint", "meta_graph", "frozen"]
+
+
 # ---- subjects
 
 
@@ -188,6 +221,12 @@ def test_a_subject_carries_what_the_options_state() -> None:
     )
     assert [candidate.name for candidate in subject.candidates] == ["direct"]
     assert (subject.max_examples, subject.tolerance) == (7, Close(rtol=0.5))
+
+
+def test_a_subject_knows_what_was_copied_from_where() -> None:
+    copy = Copy(path=Path("/copies/1/model"), folder=Path("/copies/1"), url="gs://bucket/run")
+    (subject,) = subjects_of(settings_of(checkpoint=[str(copy.path)]), copies=(copy,))
+    assert subject.locate().said(f"of {copy.path}") == "of gs://bucket/run/model"
 
 
 def test_each_checkpoint_keeps_its_own_path() -> None:

@@ -126,7 +126,7 @@ def forward_part(
     given = forward - weighted | set(data)
     compare = {name for name in trained_end if _compares(edges, name, weighted, given)}
     needs_label = {name for name in forward if depends[name] & labels}
-    loss_side = _loss_side(edges, forward, losses | compare, needs_label, minimised - needs_label)
+    loss_side = _loss_side(edges, forward, losses | compare, needs_label, minimised)
     in_loop = _in_loops(edges)
     training_only = {name for name in forward if _TRAINING_ONLY_SCOPE.search(name)}
 
@@ -162,7 +162,7 @@ def forward_part(
 def _forward(edges: Edges, data: Iterable[str]) -> set[str]:
     """Return the nodes that depend on data and belong to no part that only training needs."""
     inside = inside_a_pipeline(edges)
-    fed = {tensor for tensor in data if tensor not in inside}
+    fed = set(data)
     start = [
         name
         for source in {node_name(tensor) for tensor in fed}
@@ -271,17 +271,17 @@ def _loss_side(
     forward: Collection[str],
     losses: set[str],
     needs_label: set[str],
-    unlabelled: set[str],
+    minimised: set[str],
 ) -> set[str]:
     """Return the forward nodes that belong to a loss or a metric.
 
-    Those that need a label or follow a loss, and what is computed for them alone: the sum that an
-    `unlabelled` loss is, a sum over all examples, a decision, a probability kept from zero before
-    its logarithm is taken.
+    Those that need a label or follow a loss, and what is computed for them alone: a sum that is
+    `minimised`, a sum over all examples, a decision, a probability kept from zero before its
+    logarithm is taken.
     """
     nodes = edges.nodes
     side = closure(losses | needs_label, edges.readers.__getitem__, within=forward)
-    sums = set(unlabelled)
+    sums = set(minimised)
     queue = deque(side)
     while queue:
         for name in edges.sources[queue.popleft()]:

@@ -150,9 +150,10 @@ def infer_outputs(
         )
     likely = likely[:_LISTED]
     specs = described(graph_def, [name for each in likely for name in each.tensors])
+    types = {name: f"{spec.dtype} {format_shape(spec.shape)}" for name, spec in specs.items()}
     lines = [
         f"  --outputs={','.join(each.tensors)}   "
-        + ", ".join(f"{specs[n].dtype} {format_shape(specs[n].shape)}" for n in each.tensors)
+        f"{', '.join(types.get(name, f'of the unknown op {each.op}') for name in each.tensors)}"
         for each in likely
     ]
     said = "the output cannot be told from the graph; add the one (or several, joined by commas):"
@@ -264,10 +265,11 @@ def _last(name: str) -> str:
 
 def _tensors(suspect: Suspect, graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
     """Return all outputs of a node; the first alone where the others are made for gradients."""
-    dtypes = output_dtypes(suspect.forward.node, graph_def) or ()
-    if not dtypes or not _HANDLES.isdisjoint(dtypes):
+    dtypes = output_dtypes(suspect.forward.node, graph_def)
+    if dtypes == () or not _HANDLES.isdisjoint(dtypes or ()):
         return ()
     name = suspect.name
-    if _SCRATCH.match(suspect.forward.node.op):
+    # Of an op that is not known it is not known either how many outputs it has.
+    if dtypes is None or _SCRATCH.match(suspect.forward.node.op):
         return (name,)
     return (name, *(f"{name}:{index}" for index in range(1, len(dtypes))))

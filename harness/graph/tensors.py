@@ -10,8 +10,9 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from harness.errors import RequestError, nearest
 from harness.graph.dtypes import declared_shape, output_dtypes
 from harness.graph.extract import extract
+from harness.graph.op_registration import not_registered
 from harness.signature import Shape, TensorSpec
-from harness.tensor_names import canonical, session_name
+from harness.tensor_names import canonical, node_name, session_name
 
 
 def specs_of(
@@ -21,6 +22,7 @@ def specs_of(
 
     Raises:
         RequestError: a name is no tensor of the graph; the message gives the nearest.
+        BrokenModel: its node's op is not known to this TensorFlow, nor then its dtype.
     """
     nodes = {node.name: node for node in graph_def.node}
     return tuple(_spec(canonical(name), nodes, graph_def, option=option) for name in names)
@@ -38,7 +40,7 @@ def _spec(
         raise RequestError(f"{option} {name}: the graph has no such node{nearest(name, nodes)}")
     dtypes = output_dtypes(node, graph_def)
     if dtypes is None:
-        raise RequestError(f"{option} {name}: its op {node.op} is not known to this TensorFlow")
+        raise not_registered([node.op], [node.name], holder=f"{option} {name}")
     stated = name.partition(":")[2] or "0"
     index = int(stated) if stated.isdecimal() else len(dtypes)
     if index >= len(dtypes):
@@ -67,10 +69,14 @@ def static_shapes(graph_def: graph_pb2.GraphDef, names: Collection[str]) -> dict
 
 
 def described(graph_def: graph_pb2.GraphDef, names: Collection[str]) -> dict[str, TensorSpec]:
-    """Return dtype and static shape of tensors that exist, for a message or a list."""
-    specs = {spec.name: spec for spec in specs_of(graph_def, tuple(names), option="--outputs")}
-    shapes = static_shapes(extract(graph_def, inputs=(), outputs=specs), specs)
+    """Return dtype and static shape of tensors that exist, but for those of unknown ops."""
+    nodes = {node.name: node for node in graph_def.node}
+    known = [n for n in names if output_dtypes(nodes[node_name(n)], graph_def) is not None]
+    specs = specs_of(graph_def, known, option="--outputs")
+    shapes = static_shapes(extract(graph_def, inputs=(), outputs=known), known)
     return {
-        name: TensorSpec(name=name, dtype=spec.dtype, shape=shapes.get(name, spec.shape))
-        for name, spec in specs.items()
+        spec.name: TensorSpec(
+            name=spec.name, dtype=spec.dtype, shape=shapes.get(spec.name, spec.shape)
+        )
+        for spec in specs
     }

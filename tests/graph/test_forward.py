@@ -119,6 +119,25 @@ def test_the_sum_that_a_loss_without_labels_is_belongs_to_it_whatever_its_axes()
     assert loss_side(part_of(graph)) == {"average", "objective"}
 
 
+def test_what_stands_in_the_collection_of_losses_is_a_loss() -> None:
+    with tf.Graph().as_default() as graph:
+        y = dense(placeholder("x"), "one")
+        tf.reduce_max(y - placeholder("wanted"), name="gap")
+    collections = {"losses": ("gap", "a/penalty/that/is/no/forward/node")}
+    part = forward_part(graph.as_graph_def(), collections)
+    assert part.labels == ("wanted",)
+    assert named(part, "one/BiasAdd").is_last
+
+
+def test_what_is_fed_into_a_queue_is_no_forward_node() -> None:
+    with tf.Graph().as_default() as graph:
+        queue = tf.queue.FIFOQueue(8, [tf.float32], [(4,)])
+        queue.enqueue_many(tf.square(placeholder("fed"), name="prepared"))
+        dense(queue.dequeue_many(2, name="batch"), "one")
+    names = {each.node.name for each in part_of(graph).nodes}
+    assert names == {"one/MatMul", "one/BiasAdd"}
+
+
 def test_a_decision_that_only_a_metric_looks_at_belongs_to_the_metric() -> None:
     with tf.Graph().as_default() as graph:
         y = dense(placeholder("x"), "one")

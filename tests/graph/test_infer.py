@@ -165,6 +165,20 @@ def test_the_machinery_of_a_branch_is_no_output() -> None:
     assert infer_outputs(graph_def) == ("cond/Merge",)
 
 
+def test_an_op_that_this_tensorflow_does_not_know_may_be_the_output() -> None:
+    """Passed over, an earlier node would be verified in its place without a word."""
+    graph_def = trained("layer/activation")
+    graph_def.node.add(name="prediction", op="NobodyKnowsThisOp", input=["layer/activation"])
+    assert infer_outputs(graph_def) == ("prediction",)
+
+
+def test_an_op_that_is_not_known_is_listed_as_such() -> None:
+    graph_def = trained("layer/activation")
+    graph_def.node.add(name="head", op="NobodyKnowsThisOp", input=["layer/activation"])
+    with pytest.raises(RequestError, match="--outputs=head   of the unknown op NobodyKnowsThisOp"):
+        infer_outputs(graph_def)
+
+
 def test_a_tie_lists_the_choices_as_options_to_copy() -> None:
     with tf.Graph().as_default() as graph:
         x = placeholder("x")

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from harness.errors import RequestError
+from harness.errors import BrokenModel, RequestError
 from harness.graph.tensors import described, specs_of, static_shapes
 
 
@@ -65,7 +65,7 @@ def test_a_node_without_outputs_cannot_be_read() -> None:
 def test_an_op_that_is_not_known_is_named() -> None:
     graph_def = trained()
     graph_def.node.add(name="z", op="NobodyKnowsThisOp")
-    with pytest.raises(RequestError, match="NobodyKnowsThisOp is not known"):
+    with pytest.raises(BrokenModel, match="the op NobodyKnowsThisOp, which --outputs z needs"):
         specs_of(graph_def, ["z"], option="--outputs")
 
 
@@ -85,4 +85,5 @@ def test_a_graph_that_cannot_be_imported_has_no_static_shapes() -> None:
 def test_a_tensor_is_described_whatever_else_is_in_the_graph() -> None:
     graph_def = trained()
     graph_def.node.add(name="z", op="NobodyKnowsThisOp")
-    assert str(described(graph_def, ["prediction"])["prediction"]) == "prediction float32 [?, 3]"
+    found = described(graph_def, ["prediction", "z"])
+    assert [str(spec) for spec in found.values()] == ["prediction float32 [?, 3]"]

@@ -168,6 +168,7 @@ def test_help_lists_every_option(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("--help")
 
     for option in ("--checkpoint", "--meta-graph", "--frozen", "--inputs", "--outputs",
-                   "--signature", "--tags", "--export-methods", "--max-examples", "--tolerance",
-                   "--input-spec", "--moving-averages", "--fail-on", "--report-json"):  # fmt: skip
+                   "--signature", "--tags", "--import=MODULE", "--op-library", "--export-methods",
+                   "--max-examples", "--tolerance", "--input-spec",
+                   "--moving-averages", "--fail-on", "--report-json"):  # fmt: skip
         result.stdout.fnmatch_lines([f"*{option}*"])

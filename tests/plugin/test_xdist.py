@@ -61,3 +61,29 @@ def test_the_table_is_printed_once(distributed: tuple[list[str], dict[str, objec
     lines, _ = distributed
 
     assert sum(" is equivalent" in line for line in lines) == 2
+
+
+def test_a_random_seed_is_one_for_all_workers(
+    pytester: pytest.Pytester, built: Callable[[str], Path]
+) -> None:
+    pytester.makeconftest(
+        """
+        from harness.suite.run import RUN
+
+        def pytest_unconfigure(config):
+            worker = getattr(config, "workerinput", {}).get("workerid", "controller")
+            (config.rootpath / f"seed-{worker}").write_text(str(config.stash[RUN].seed))
+        """
+    )
+
+    pytester.runpytest_subprocess(
+        f"--checkpoint={built('softmax_regression-resource')}",
+        "--export-methods=direct",
+        "--max-examples=1",
+        "--hypothesis-seed=random",
+        "-n2",
+    )
+
+    seeds = {path.name: path.read_text() for path in pytester.path.glob("seed-*")}
+    assert seeds.keys() == {"seed-controller", "seed-gw0", "seed-gw1"}
+    assert len(set(seeds.values())) == 1
