@@ -42,7 +42,7 @@ NO_PLACE = {
         (name, "swapped_variables"): _ONE_SHAPE_EACH
         for name in ("softmax_regression", "sequence_network", "inception_head", "lstm_while_v1",
                      "lstm_control_flow_v2", "embedding", "several_outputs", "top_k", "two_shards",
-                     "v1_checkpoint")
+                     "from_iterator", "from_queue", "v1_checkpoint")
     },
     **{
         (f"dtype_{dtype}", kind): reason
