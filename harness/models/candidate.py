@@ -11,10 +11,12 @@ from tensorflow.core.framework import graph_pb2
 
 from harness.errors import BrokenModel, RequestError, first_line, listed, nearest
 from harness.graph.dtypes import output_dtypes
+from harness.graph.op_registration import check_registered
 from harness.graph.state import input_pipeline, tables, variable_nodes
 from harness.locate import locate
 from harness.models.frozen import frozen_model, read_graph_def
 from harness.models.model import Model
+from harness.models.proto_file import making_sense_of
 from harness.models.saved_model import check_serves, open_saved_model
 from harness.signature import Signature
 from harness.tensor_names import node_name, output_index
@@ -28,23 +30,26 @@ def open_candidate(
     `names` maps the reference's tensor names to the candidate's, where they differ.
 
     Raises:
-        RequestError: there is nothing at `path`.
+        RequestError: there is nothing at `path`, or a checkpoint.
         BrokenModel: it cannot be read, lacks an input or output, or is not frozen.
     """
     location = locate(path, option="--frozen")
+    if location.kind == "checkpoint":
+        raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
     names = names or {}
     inputs = [names.get(name, name) for name in signature.input_names]
     outputs = [names.get(name, name) for name in signature.output_names]
     try:
-        if location.kind == "saved_model":
-            check_serves(location.path, inputs=inputs, outputs=outputs)
-            model = open_saved_model(location.path, inputs=inputs, outputs=outputs)
-        else:
-            graph_def = read_graph_def(location.path)
-            _check_tensors(graph_def, inputs, outputs, path)
-            _check_frozen(graph_def, path)
-            _check_imports(graph_def, path)
-            model = frozen_model(graph_def, location.path, inputs=inputs, outputs=outputs)
+        with making_sense_of(path):
+            if location.kind == "saved_model":
+                check_serves(location.path, inputs=inputs, outputs=outputs)
+                model = open_saved_model(location.path, inputs=inputs, outputs=outputs)
+            else:
+                graph_def = read_graph_def(location.path)
+                _check_tensors(graph_def, inputs, outputs, path)
+                _check_frozen(graph_def, path)
+                _check_imports(graph_def, path)
+                model = frozen_model(graph_def, location.path, inputs=inputs, outputs=outputs)
     except RequestError as error:
         raise BrokenModel(f"{path.name}: {error}") from error
     _check_input_dtypes(model, signature, path)
@@ -113,6 +118,7 @@ def _check_frozen(graph_def: graph_pb2.GraphDef, path: Path) -> None:
 
 def _check_imports(graph_def: graph_pb2.GraphDef, path: Path) -> None:
     """Import the whole file, as whoever loads it does: what runs here is the part in question."""
+    check_registered(graph_def, holder=path.name)
     with tf.Graph().as_default():
         try:
             tf.import_graph_def(graph_def, name="")

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from google.protobuf import text_format
-from google.protobuf.message import DecodeError
 from tensorflow.core.framework import graph_pb2
 
-from harness.errors import BrokenModel
 from harness.models.assemble import Named, assemble
 from harness.models.model import Model
+from harness.models.proto_file import GRAPH_DEF, making_sense_of, read_graph_file
 
 
 def open_frozen(path: Path, *, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> Model:
-    """Return the model in the .pb or .pbtxt at `path`.
+    """Return the model in the file at `path`.
 
     Raises:
         RequestError: a name is no tensor of the graph.
@@ -35,33 +33,22 @@ def frozen_model(
 
     Raises:
         RequestError: a name is no tensor of the graph.
+        BrokenModel: the graph is damaged.
     """
-    return assemble(
-        graph_def,
-        path=path,
-        kind="frozen",
-        named=Named(inputs=inputs, outputs=outputs),
-        entries={},
-    )
+    with making_sense_of(path):
+        return assemble(
+            graph_def,
+            path=path,
+            kind="frozen",
+            named=Named(inputs=inputs, outputs=outputs),
+            entries={},
+        )
 
 
 def read_graph_def(path: Path) -> graph_pb2.GraphDef:
-    """Return the GraphDef in a file, text where its name ends in .pbtxt.
+    """Return the GraphDef in a file, binary or text whatever its name.
 
     Raises:
-        BrokenModel: the file holds no GraphDef.
+        BrokenModel: the file holds no GraphDef, or one without nodes.
     """
-    graph_def = graph_pb2.GraphDef()
-    try:
-        if path.suffix == ".pbtxt":
-            text_format.Parse(path.read_text(encoding="utf-8"), graph_def)
-        else:
-            graph_def.ParseFromString(path.read_bytes())
-    except (DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
-        raise BrokenModel(f"{path} holds no GraphDef or is damaged: {error}") from error
-    if not graph_def.node:
-        raise BrokenModel(
-            f"{path} holds a graph without nodes: it is empty, or it was exported with "
-            f"an output name that the graph did not have"
-        )
-    return graph_def
+    return read_graph_file(path, GRAPH_DEF)

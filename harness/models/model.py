@@ -12,10 +12,11 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-from harness.errors import BrokenModel, RequestError
+from harness.errors import BrokenModel, RequestError, first_line
 from harness.graph.state import Variable
 from harness.locate import Kind
-from harness.signature import Signature
+from harness.models.checkpoint_files import blame
+from harness.signature import Signature, format_shape
 
 _PATTERN_MARKS = frozenset("*?[]")
 
@@ -66,15 +67,20 @@ class CheckpointWeights(Mapping[str, npt.NDArray[Any]]):
             BrokenModel: the checkpoint does not hold it, or is damaged.
         """
         variable = self._variables[name]
+        reader = self.reader
         try:
-            value = self.reader.get_tensor(variable.key)
-        except Exception as error:  # the reader raises errors.OpError and bare RuntimeError
-            raise BrokenModel(
-                f"the value of variable {name} cannot be read from {self._prefix}: {error}"
-            ) from error
+            value = reader.get_tensor(variable.key)
+        except Exception as error:  # the reader raises errors.OpError, IndexError, RuntimeError
+            raise BrokenModel(self._why_unreadable(variable, error)) from error
         # numpy's own type for bytes drops zero bytes at the end of a scalar string.
         array = np.asarray(value, dtype=object if isinstance(value, bytes) else None)
         return slice_of(array, variable.slice_spec)
+
+    def _why_unreadable(self, variable: Variable, error: Exception) -> str:
+        what = f"the value of variable {variable.name} cannot be read"
+        if not self.reader.has_tensor(variable.key):
+            return f"{what} from {self._prefix}: {first_line(error)}"
+        return f"{what}: {blame(Path(str(self._prefix)), error, of_values=True)}"
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the variables' node names."""
@@ -108,7 +114,9 @@ def open_checkpoint(prefix: str) -> Any:
     try:
         return tf.train.load_checkpoint(prefix)
     except Exception as error:  # errors.OpError, ValueError or RuntimeError, by version
-        raise BrokenModel(f"the checkpoint {prefix} cannot be read: {error}") from error
+        raise BrokenModel(
+            f"the checkpoint {prefix} cannot be read: {blame(Path(prefix), error)}"
+        ) from error
 
 
 def slice_of(value: npt.NDArray[Any], spec: str) -> npt.NDArray[Any]:
@@ -116,15 +124,25 @@ def slice_of(value: npt.NDArray[Any], spec: str) -> npt.NDArray[Any]:
 
     "10 4 0,5:0,4" is rows 0 to 5 and columns 0 to 4 of a (10, 4) tensor; "-" is a whole dimension.
     Grammar: tensorflow/core/framework/tensor_slice.h.
+
+    Raises:
+        BrokenModel: the spec is none, or one of a tensor with more dimensions.
     """
     if not spec:
         return value
     extents = spec.rpartition(" ")[2].split(":")
     index = []
-    for extent in extents:
-        if extent == "-":
-            index.append(slice(None))
-        else:
-            start, length = map(int, extent.split(","))
-            index.append(slice(start, start + length))
-    return value[tuple(index)]
+    try:
+        for extent in extents:
+            if extent == "-":
+                index.append(slice(None))
+            else:
+                start, length = map(int, extent.split(","))
+                index.append(slice(start, start + length))
+        return value[tuple(index)]
+    except (ValueError, IndexError) as error:
+        raise BrokenModel(
+            f"the graph's saver asks for the slice {spec!r} of a tensor that is "
+            f"{format_shape(value.shape)}: graph and weights are of different runs, or the file "
+            f"of the graph is damaged"
+        ) from error

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from google.protobuf import text_format
-from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from harness.errors import BrokenModel, RequestError, nearest
+from harness.errors import BrokenModel, RequestError, listed, nearest
 from harness.graph.dtypes import dtype_name, shape_of
 from harness.graph.restoring import checkpoint_entries
-from harness.locate import missing_files
+from harness.locate import is_checkpoint
+from harness.misfit import is_text, read_head
 from harness.models.assemble import Named, assemble
+from harness.models.checkpoint_files import check_files
 from harness.models.model import Model, open_checkpoint
+from harness.models.proto_file import SAVED_MODEL, making_sense_of, read_graph_file
+from harness.models.variables import local_variables_of
 from harness.signature import Shape, TensorSpec
 from harness.tensor_names import canonical
 
@@ -41,31 +43,37 @@ def open_saved_model(
     meta = _meta_graph(folder, tags)
     if signature_key and outputs:
         raise RequestError("--signature and --outputs both say what the outputs are: give one")
-    signature = None if outputs else _signature(folder, meta, signature_key)
-    stated = {spec.name: spec for spec in _specs(signature.inputs.values())} if signature else None
     prefix = folder / "variables" / "variables"
-    has_variables = prefix.with_name("variables.index").is_file()
-    absent = missing_files(prefix) if has_variables else []
-    if absent:
-        raise BrokenModel(
-            f"{prefix.parent / absent[0]} is missing: the SavedModel was copied in part"
+    has_variables = is_checkpoint(prefix)
+    if has_variables:
+        check_files(prefix)
+    with making_sense_of(_file_in(folder)):
+        signature = None if outputs else _signature(folder, meta, signature_key)
+        stated = (
+            {spec.name: spec for spec in _specs(signature.inputs.values())} if signature else None
         )
-    return assemble(
-        meta.graph_def,
-        path=folder,
-        kind="saved_model",
-        named=Named(
-            inputs=tuple(inputs) or tuple(stated or ()),
-            outputs=tuple(outputs)
-            or tuple(spec.name for spec in _specs(signature.outputs.values() if signature else ())),
-            stated=stated,
-        ),
-        entries=checkpoint_entries(meta.graph_def, restore_op=meta.saver_def.restore_op_name),
-        checkpoint_prefix=str(prefix) if has_variables else None,
-        saved_tensors=(
-            len(open_checkpoint(str(prefix)).get_variable_to_shape_map()) if has_variables else 0
-        ),
-    )
+        results = _specs(signature.outputs.values() if signature else ())
+        model = assemble(
+            meta.graph_def,
+            path=folder,
+            kind="saved_model",
+            named=Named(
+                inputs=tuple(inputs) or tuple(stated or ()),
+                outputs=tuple(outputs) or tuple(spec.name for spec in results),
+                stated=stated,
+            ),
+            entries=checkpoint_entries(meta.graph_def, restore_op=meta.saver_def.restore_op_name),
+            checkpoint_prefix=str(prefix) if has_variables else None,
+            saved_tensors=_count_of_tensors(prefix) if has_variables else 0,
+            local_variables=local_variables_of(meta),
+        )
+    if model.variables and not has_variables:
+        names = listed([variable.name for variable in model.variables])
+        raise BrokenModel(
+            f"{prefix.parent} holds no values, and the SavedModel has variables ({names}): "
+            f"copy the whole folder of the SavedModel"
+        )
+    return model
 
 
 def check_serves(folder: Path, *, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -101,35 +109,36 @@ def check_serves(folder: Path, *, inputs: Sequence[str], outputs: Sequence[str])
 
 def _meta_graph(folder: Path, tags: Sequence[str]) -> meta_graph_pb2.MetaGraphDef:
     saved_model = _read(folder)
-    if not saved_model.meta_graphs:
-        raise BrokenModel(f"{folder}: saved_model.pb holds no graph")
     by_tags = {frozenset(m.meta_info_def.tags): m for m in saved_model.meta_graphs}
-    listed = "; ".join(",".join(sorted(found)) or "(none)" for found in by_tags)
+    all_tags = "; ".join(",".join(sorted(found)) or "(none)" for found in by_tags)
     if tags:
         if frozenset(tags) not in by_tags:
             raise RequestError(
-                f"--tags {','.join(tags)}: {folder} has no such tags; it has {listed}"
+                f"--tags {','.join(tags)}: {folder} has no such tags; it has {all_tags}"
             )
         return by_tags[frozenset(tags)]
     if frozenset({_DEFAULT_TAG}) in by_tags:
         return by_tags[frozenset({_DEFAULT_TAG})]
     if len(by_tags) == 1:
         return next(iter(by_tags.values()))
-    raise RequestError(f"{folder} holds several graphs: choose one with --tags, of {listed}")
+    raise RequestError(f"{folder} holds several graphs: choose one with --tags, of {all_tags}")
 
 
 def _read(folder: Path) -> saved_model_pb2.SavedModel:
-    saved_model = saved_model_pb2.SavedModel()
-    binary, text = folder / "saved_model.pb", folder / "saved_model.pbtxt"
-    path = binary if binary.is_file() else text
-    try:
-        if path is binary:
-            saved_model.ParseFromString(path.read_bytes())
-        else:
-            text_format.Parse(path.read_text(encoding="utf-8"), saved_model)
-    except (DecodeError, text_format.ParseError, UnicodeDecodeError) as error:
-        raise BrokenModel(f"{path} holds no SavedModel or is damaged: {error}") from error
+    path = _file_in(folder)
+    saved_model = read_graph_file(path, SAVED_MODEL)
+    has_text = is_text(read_head(path))
+    if has_text != (path.suffix == ".pbtxt"):
+        what, name = ("text", "saved_model.pbtxt") if has_text else ("binary", "saved_model.pb")
+        raise BrokenModel(
+            f"{path} holds {what}, and TensorFlow goes by the name of this file: call it {name}"
+        )
     return saved_model
+
+
+def _file_in(folder: Path) -> Path:
+    binary = folder / "saved_model.pb"
+    return binary if binary.is_file() else binary.with_suffix(".pbtxt")
 
 
 def _signature(
@@ -150,6 +159,10 @@ def _signature(
             f"of {', '.join(sorted(signatures))}"
         )
     return next(iter(signatures.values()), None)
+
+
+def _count_of_tensors(prefix: Path) -> int:
+    return len(open_checkpoint(str(prefix)).get_variable_to_shape_map())
 
 
 def _specs(infos: Iterable[meta_graph_pb2.TensorInfo]) -> list[TensorSpec]:

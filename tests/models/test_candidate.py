@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from harness.errors import BrokenModel, RequestError
 from harness.models.candidate import identity, open_candidate, size_on_disk
@@ -71,7 +72,7 @@ def test_an_output_past_those_of_its_node_is_named(tmp_path: Path) -> None:
 def test_an_output_whose_op_is_not_known_is_named(tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
     path.write_bytes(path.read_bytes().replace(b"Tanh", b"Nope"))
-    with pytest.raises(BrokenModel, match=r"cannot be imported: .*Nope"):
+    with pytest.raises(BrokenModel, match=r"the op Nope, which .* needs \(node prediction\)"):
         open_candidate(path, signature=signature("prediction"))
 
 
@@ -145,6 +146,65 @@ def test_a_placeholder_left_that_the_reference_does_not_feed_is_named(tmp_path: 
     path = frozen(tmp_path, build)
     with pytest.raises(BrokenModel, match=r"frozen.pb: .* keep_prob, a placeholder that nothing"):
         open_candidate(path, signature=signature("prediction"))
+
+
+def test_a_training_graph_in_a_meta_file_is_named_with_what_it_is(
+    built: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "frozen.pb"
+    path.write_bytes(Path(f"{built('softmax_regression-ref')}.meta").read_bytes())
+    words = r"frozen\.pb holds a MetaGraphDef, not a GraphDef: .*; a candidate is frozen from both"
+    with pytest.raises(BrokenModel, match=words):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_a_saved_model_out_of_its_folder_is_named_with_what_it_is(
+    saved_model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "frozen.pb"
+    path.write_bytes((saved_model / "saved_model.pb").read_bytes())
+    with pytest.raises(BrokenModel, match=r"holds a SavedModel, not a GraphDef: call it saved_"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git-LFS pointer"),
+        (b"", "is empty"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
+        (b"\n\xff\xff", "was cut short or is damaged"),
+    ],
+)
+def test_a_file_that_is_no_graph_says_what_it_is(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "frozen.pb"
+    path.write_bytes(content)
+    with pytest.raises(BrokenModel, match=rf"^{path} .*{words}"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_a_graph_that_no_sense_can_be_made_of_is_called_damaged(tmp_path: Path) -> None:
+    path = frozen(tmp_path, prediction)
+    graph_def = GraphDef.FromString(path.read_bytes())
+    graph_def.node[0].attr["dtype"].type = 0
+    path.write_bytes(graph_def.SerializeToString())
+    with pytest.raises(BrokenModel, match=r"no sense can be made of .* it is damaged"):
+        open_candidate(path, signature=signature("prediction"))
+
+
+def test_a_graph_written_as_text_is_read_whatever_its_name(tmp_path: Path) -> None:
+    with tf.Graph().as_default() as graph:
+        prediction(tf.compat.v1.placeholder(tf.float32, (None, 3), name="inputs"))
+    tf.io.write_graph(graph, str(tmp_path), "frozen.pb")
+    candidate = open_candidate(tmp_path / "frozen.pb", signature=signature("prediction"))
+    assert candidate.signature.output_names == ("prediction",)
+
+
+def test_a_checkpoint_is_no_candidate(built: Callable[[str], Path]) -> None:
+    with pytest.raises(RequestError, match="a checkpoint is no candidate"):
+        open_candidate(built("softmax_regression-ref"), signature=signature("prediction"))
 
 
 def test_nothing_at_the_path_is_a_fault_of_the_request(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from fixtures.catalogue import FIXTURES, Fixture
 from fixtures.training import fresh_session, initialise, save, saver
@@ -58,12 +60,6 @@ def test_what_only_training_needs_is_not_in_the_model(built: Built) -> None:
     assert not any(node.name.startswith("gradients") for node in model.graph_def.node)
 
 
-def test_a_missing_data_file_is_named(copied: Path) -> None:
-    file(copied, "data-00000-of-00001").unlink()
-    with pytest.raises(RequestError, match=r"data-00000-of-00001 is missing: copy all files"):
-        open_checkpoint_model(copied)
-
-
 def test_a_missing_graph_is_named_with_the_remedy(copied: Path) -> None:
     file(copied, "meta").unlink()
     with pytest.raises(RequestError, match=r"--checkpoint .*\.meta: .* --meta-graph FILE"):
@@ -83,29 +79,79 @@ def test_a_graph_file_that_is_not_there_is_named_by_its_option(copied: Path) -> 
 
 
 def test_a_damaged_graph_is_called_damaged(copied: Path) -> None:
-    file(copied, "meta").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(BrokenModel, match=r"\.meta .*damaged"):
+    meta = file(copied, "meta")
+    meta.write_bytes(meta.read_bytes()[:-20])
+    with pytest.raises(BrokenModel, match=r"\.meta holds no MetaGraphDef .* is damaged"):
         open_checkpoint_model(copied)
 
 
-def test_an_empty_graph_is_called_empty(copied: Path) -> None:
-    file(copied, "meta").write_bytes(b"")
-    with pytest.raises(BrokenModel, match=r"\.meta .* without nodes"):
-        read_meta_graph(file(copied, "meta"))
+def test_a_graph_as_text_is_read_too(copied: Path) -> None:
+    meta = file(copied, "meta")
+    as_text = text_format.MessageToString(read_meta_graph(meta))
+    expected = open_checkpoint_model(copied)
+    meta.write_text(as_text, encoding="utf-8")
+    assert open_checkpoint_model(copied) == expected
 
 
-def test_a_damaged_index_is_named_with_its_checkpoint(copied: Path) -> None:
-    file(copied, "index").write_bytes(b"no table")
-    with pytest.raises(BrokenModel, match=rf"{copied.name} cannot be read"):
+def test_a_file_with_values_that_is_missing_is_named_before_a_missing_graph(copied: Path) -> None:
+    for ending in ("meta", "data-00000-of-00001"):
+        file(copied, ending).unlink()
+    with pytest.raises(BrokenModel, match=r"data-00000-of-00001 is missing"):
         open_checkpoint_model(copied)
 
 
-def test_a_damaged_value_is_found_when_it_is_read(copied: Path) -> None:
-    data = file(copied, "data-00000-of-00001")
-    data.write_bytes(bytes(byte ^ 0xFF for byte in data.read_bytes()))
-    model = open_checkpoint_model(copied)
-    with pytest.raises(BrokenModel, match="variable layer/kernel cannot be read"):
-        model.weights["layer/kernel"]
+def test_keys_that_no_saver_writes_are_called_damaged(copied: Path) -> None:
+    meta = read_meta_graph(file(copied, "meta"))
+    for node in meta.graph_def.node:
+        if node.op == "Const" and node.name.endswith("tensor_names"):
+            node.attr["value"].tensor.string_val[:] = [b"\xff"] * 2
+    file(copied, "meta").write_bytes(meta.SerializeToString())
+    with pytest.raises(BrokenModel, match=r"\.meta holds a graph that no sense .*Unicode.*damaged"):
+        open_checkpoint_model(copied)
+
+
+def of_objects(folder: Path) -> Path:
+    """What `tf.train.Checkpoint` writes, and Keras for `save_weights` in TensorFlow's format."""
+    module = tf.Module()
+    module.kernel = tf.Variable(tf.ones((3, 3)))
+    return Path(tf.train.Checkpoint(model=module).write(str(folder / "weights")))
+
+
+def test_a_checkpoint_of_objects_has_no_graph_and_says_what_to_save(tmp_path: Path) -> None:
+    words = r"save_weights: it holds values and no graph; save the model itself with tf\.saved_"
+    with pytest.raises(RequestError, match=rf"^--checkpoint {tmp_path}/weights .* {words}"):
+        open_checkpoint_model(of_objects(tmp_path))
+
+
+def test_a_checkpoint_of_objects_is_of_no_use_to_a_graph_of_names(
+    copied: Path, tmp_path: Path
+) -> None:
+    words = (
+        r"by their objects \(model/kernel/\.ATTRIBUTES/VARIABLE_VALUE.*\); the graph in .*\.meta "
+        r"asks for them by name \(layer/.*tf\.saved_model\.save"
+    )
+    with pytest.raises(RequestError, match=words):
+        open_checkpoint_model(of_objects(tmp_path), meta_graph=file(copied, "meta"))
+
+
+def test_a_checkpoint_of_objects_serves_a_graph_that_restores_by_them(saved_model: Path) -> None:
+    """As that of a SavedModel does, written out as a .meta with its variables as checkpoint."""
+    (meta,) = SavedModel.FromString((saved_model / "saved_model.pb").read_bytes()).meta_graphs
+    path = saved_model.parent / "model.meta"
+    path.write_bytes(meta.SerializeToString())
+    model = open_checkpoint_model(
+        saved_model / "variables" / "variables",
+        meta_graph=path,
+        inputs=["embed_x"],
+        outputs=["StatefulPartitionedCall"],
+    )
+    assert model.weights
+
+
+def test_the_variables_of_a_saved_model_are_no_model_without_it(saved_model: Path) -> None:
+    words = rf"these are the variables of the SavedModel .*: give --checkpoint {saved_model}$"
+    with pytest.raises(RequestError, match=words):
+        open_checkpoint_model(saved_model / "variables" / "variables")
 
 
 def averaged(folder: Path, **names: Any) -> Path:

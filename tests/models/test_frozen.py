@@ -53,27 +53,38 @@ def test_the_shape_of_an_output_is_found_by_tensorflow(tmp_path: Path) -> None:
     assert open_frozen(write(tmp_path)).signature.outputs[0].shape == (None, 2)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("frozen.pb", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
-        ("frozen.pb", b"\x0a\xff\xff"),
-        ("frozen.pbtxt", b"node { name"),
-        ("frozen.pbtxt", b"\xff\xfe"),
-    ],
-)
-def test_a_file_that_is_no_graph_is_called_damaged(
-    tmp_path: Path, name: str, content: bytes
-) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(BrokenModel, match=rf"{name} .*damaged"):
-        read_graph_def(tmp_path / name)
+def test_text_is_read_under_the_name_that_tensorflow_writes_it_under(tmp_path: Path) -> None:
+    """`tf.io.write_graph` writes text unless it is told otherwise."""
+    tf.io.write_graph(graph(), str(tmp_path), "frozen.pb")
+    assert read_graph_def(tmp_path / "frozen.pb") == graph()
 
 
-def test_an_empty_graph_says_how_it_may_have_come_about(tmp_path: Path) -> None:
-    (tmp_path / "frozen.pb").touch()
-    with pytest.raises(BrokenModel, match=r"without nodes.*output name"):
-        read_graph_def(tmp_path / "frozen.pb")
+def test_binary_is_read_under_the_name_of_text(tmp_path: Path) -> None:
+    path = write(tmp_path).rename(tmp_path / "frozen.pbtxt")
+    assert read_graph_def(path) == graph()
+
+
+def test_a_file_that_is_no_graph_is_called_damaged(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BrokenModel, match=r"frozen\.pb holds no GraphDef .* is damaged"):
+        open_frozen(path)
+
+
+def test_a_dtype_that_there_is_none_of_is_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "frozen.pb"
+    path.write_bytes(without_dtype(graph()).SerializeToString())
+    words = (
+        r"frozen\.pb holds a graph that no sense can be made of \(TypeError: .*it is damaged, copy"
+    )
+    with pytest.raises(BrokenModel, match=words):
+        open_frozen(path, outputs=["y"])
+
+
+def without_dtype(graph_def: GraphDef) -> GraphDef:
+    (x,) = (node for node in graph_def.node if node.op == "Placeholder")
+    x.attr["dtype"].type = 0
+    return graph_def
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path) -> None:

@@ -41,6 +41,12 @@ def test_a_scalar_is_its_own_slice() -> None:
     assert slice_of(np.array(3), "") == 3
 
 
+@pytest.mark.parametrize("spec", ["10 4 0,5:0,x", "10 4 0,5:0", "10 4 2 -:-:0,1", "10 4 ü"])
+def test_a_slice_that_the_tensor_does_not_have_is_named(spec: str) -> None:
+    with pytest.raises(BrokenModel, match=rf"the slice '{spec}' of a tensor that is \[10, 4\]"):
+        slice_of(WHOLE, spec)
+
+
 @pytest.fixture(scope="module")
 def model(built: Callable[[str], Path]) -> Model:
     return open_model(Request(path=built("softmax_regression-resource"), outputs=("prediction",)))
@@ -59,7 +65,7 @@ def test_nothing_is_read_before_it_is_asked_for(model: Model) -> None:
     gone = replace(model, checkpoint_prefix="/no/such/checkpoint")
     weights = gone.weights
     assert "layer/bias" in set(weights)
-    with pytest.raises(BrokenModel, match="layer/bias"):
+    with pytest.raises(BrokenModel, match="the checkpoint /no/such/checkpoint cannot be read"):
         weights["layer/bias"]
 
 

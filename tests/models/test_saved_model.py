@@ -85,17 +85,75 @@ def test_a_missing_data_file_is_named(saved_model: Path, tmp_path: Path) -> None
         open_saved_model(folder)
 
 
-@pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec/v1\n", b"\x0a\xff"])
-def test_a_file_that_is_no_saved_model_is_called_damaged(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "saved_model.pb").write_bytes(content)
-    with pytest.raises(BrokenModel, match="damaged"):
-        open_saved_model(tmp_path)
+def test_a_missing_index_is_named(saved_model: Path, tmp_path: Path) -> None:
+    folder = copy_of(saved_model, tmp_path)
+    (folder / "variables" / "variables.index").unlink()
+    with pytest.raises(BrokenModel, match=r"variables\.index is missing"):
+        open_saved_model(folder)
 
 
-def test_an_empty_file_holds_no_graph(tmp_path: Path) -> None:
-    (tmp_path / "saved_model.pb").touch()
-    with pytest.raises(BrokenModel, match="holds no graph"):
-        open_saved_model(tmp_path)
+def test_variables_that_were_not_copied_are_named(saved_model: Path, tmp_path: Path) -> None:
+    folder = copy_of(saved_model, tmp_path)
+    shutil.rmtree(folder / "variables")
+    words = r"variables holds no values, and .* \(weights, weights_1\): copy the whole folder"
+    with pytest.raises(BrokenModel, match=words):
+        open_saved_model(folder)
+
+
+@pytest.mark.parametrize("name", ["variables.index", "variables.data-00000-of-00001"])
+def test_a_pointer_in_the_place_of_variables_is_named(
+    saved_model: Path, tmp_path: Path, name: str
+) -> None:
+    path = copy_of(saved_model, tmp_path) / "variables" / name
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(BrokenModel, match=rf"^{path} is a Git-LFS pointer"):
+        open_saved_model(path.parent.parent)
+
+
+def test_a_data_file_that_was_cut_short_is_named(saved_model: Path, tmp_path: Path) -> None:
+    path = copy_of(saved_model, tmp_path) / "variables" / "variables.data-00000-of-00001"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BrokenModel, match=rf"^{path} was cut short: it has \d+ of the \d+ bytes"):
+        open_saved_model(path.parent.parent)
+
+
+def test_a_file_that_is_no_saved_model_is_called_damaged(saved_model: Path, tmp_path: Path) -> None:
+    path = copy_of(saved_model, tmp_path) / "saved_model.pb"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BrokenModel, match=rf"^{path} holds no SavedModel .* is damaged"):
+        open_saved_model(path.parent)
+
+
+def test_keys_that_no_saver_writes_are_called_damaged(saved_model: Path, tmp_path: Path) -> None:
+    path = copy_of(saved_model, tmp_path) / "saved_model.pb"
+    message = SavedModel.FromString(path.read_bytes())
+    for function in message.meta_graphs[0].graph_def.library.function:
+        for node in function.node_def:
+            if node.name.endswith("tensor_names"):
+                node.attr["value"].tensor.string_val[:] = [b"\xff"] * 3
+    path.write_bytes(message.SerializeToString())
+    with pytest.raises(BrokenModel, match=rf"^{path} holds a graph that no sense can be made of"):
+        open_saved_model(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("saved_model.pb", "saved_model.pbtxt"), ("saved_model.pbtxt", "saved_model.pb")],
+)
+def test_text_and_binary_under_each_others_name_have_to_be_renamed(
+    saved_model: Path, tmp_path: Path, name: str, right: str
+) -> None:
+    """TensorFlow itself would not read them."""
+    folder = copy_of(saved_model, tmp_path)
+    content = (folder / "saved_model.pb").read_bytes()
+    (folder / "saved_model.pb").unlink()
+    if name == "saved_model.pb":
+        content = text_format.MessageToString(SavedModel.FromString(content)).encode()
+    (folder / name).write_bytes(content)
+    with pytest.raises(BrokenModel, match=rf"{name} holds .*: call it {right}$"):
+        open_saved_model(folder)
+    (folder / name).rename(folder / right)
+    open_saved_model(folder)
 
 
 def test_the_text_format_is_read(saved_model: Path, tmp_path: Path) -> None:
@@ -105,13 +163,6 @@ def test_the_text_format_is_read(saved_model: Path, tmp_path: Path) -> None:
     binary.unlink()
     (folder / "saved_model.pbtxt").write_text(text, encoding="utf-8")
     assert open_saved_model(folder).signature == open_saved_model(saved_model).signature
-
-
-@pytest.mark.parametrize("content", [b"no text { format", b"\xff\xfe"])
-def test_a_damaged_text_file_is_called_damaged(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "saved_model.pbtxt").write_bytes(content)
-    with pytest.raises(BrokenModel, match=r"saved_model\.pbtxt .*damaged"):
-        open_saved_model(tmp_path)
 
 
 def save_v1(

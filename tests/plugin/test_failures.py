@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from fixtures.faults import FAULTS
 from harness.graph.freezing import freeze
@@ -111,7 +112,7 @@ def test_a_pb_cut_one_node_early_fails_in_reload(
 
 def test_a_tiny_dead_pb_fails_in_reload(verify: Verify, tmp_path: Path) -> None:
     path = tmp_path / "dead.pb"
-    path.write_bytes(b"")
+    path.write_bytes(GraphDef(versions={"producer": 1000}).SerializeToString())
 
     verify(f"--frozen={path}", methods="none").stdout.fnmatch_lines(["reload: *without nodes*"])
 
@@ -139,7 +140,7 @@ def test_a_damaged_meta_is_a_failed_item_and_no_traceback(
     result = verify(checkpoint=copy)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["restore: *.meta holds no MetaGraphDef or is damaged*"])
+    result.stdout.fnmatch_lines(["restore: *.meta holds no MetaGraphDef *is damaged*"])
     result.stdout.no_fnmatch_line("*Traceback*")
 
 

@@ -27,17 +27,6 @@ def test_a_path_that_does_not_exist_gives_the_nearest(verify: Verify, regression
     assert "nearest: model.ckpt-60" in message
 
 
-def test_a_checkpoint_without_its_data_file(
-    verify: Verify, regression: Path, tmp_path: Path
-) -> None:
-    for suffix in (".meta", ".index"):
-        shutil.copy(f"{regression}{suffix}", tmp_path)
-
-    message = error_of(verify(checkpoint=tmp_path / regression.name))
-
-    assert f"{regression.name}.data-00000-of-00001 is missing" in message
-
-
 def test_a_checkpoint_without_its_graph(verify: Verify, regression: Path, tmp_path: Path) -> None:
     for file in regression.parent.glob(f"{regression.name}.[id]*"):
         shutil.copy(file, tmp_path)
