@@ -79,6 +79,13 @@ OUTPUT_RULES: tuple[OutputRule, ...] = (
     ),
     OutputRule(
         points=4,
+        reason="the last of a scope that is named as outputs are",
+        holds=lambda s: (
+            bool(_USUAL_NAME.match(_last(_scope(s.name)))) and _is_last_of_scope(s.name, s.edges)
+        ),
+    ),
+    OutputRule(
+        points=4,
         reason="read by nobody, or by a loss or metric alone",
         holds=lambda s: s.forward.is_last,
     ),
@@ -235,14 +242,8 @@ def infer_inputs(graph_def: graph_pb2.GraphDef, outputs: Collection[str]) -> tup
 
 
 def _has_usual_name(name: str, edges: Edges) -> bool:
-    """Say whether the node is named as outputs are.
-
-    Or its scope, which it is the last of, or a node whose value it passes on.
-    """
-    while not (
-        _USUAL_NAME.match(_last(name))
-        or (_USUAL_NAME.match(_last(_scope(name))) and _is_last_of_scope(name, edges))
-    ):
+    """Say whether the node, or one whose value it passes on, is named as outputs are."""
+    while not _USUAL_NAME.match(_last(name)):
         node = edges.nodes[name]
         if node.op not in _PASSES_ON or not edges.tensors[name]:
             return False
