@@ -149,7 +149,11 @@ def infer_outputs(
     winners = _winners(ranked, edges_of(graph_def))
     if winners:
         return tuple(tensor for each in winners for tensor in each.tensors)
-    likely = [each for each in ranked if each.score > 0 and 2 * each.score >= ranked[0].score]
+    likely = [
+        each
+        for each in ranked
+        if each.score > 0 and (each.is_end or 2 * each.score >= ranked[0].score)
+    ]
     if not likely:
         raise RequestError(
             "no node looks like an output: name the outputs with --outputs NAMES "
