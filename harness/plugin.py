@@ -195,6 +195,7 @@ def _describe(subject: Subject) -> list[str]:
             model.signature.inputs,
             model.signature.outputs,
             inferred=(model.inputs_inferred, model.outputs_inferred),
+            cuts=model.cuts,
         ),
     ]
 

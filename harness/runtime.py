@@ -21,6 +21,7 @@ from harness.criteria import Array
 from harness.errors import BrokenModel, Rejected, first_line
 from harness.graph.extract import all_nodes
 from harness.graph.randomness import SEED, has_random_streams, pin_randomness
+from harness.graph.state import Variable, nameless
 from harness.models.model import Model
 from harness.signature import Shape, format_shape, shape_accepts
 from harness.tensor_names import session_name
@@ -97,26 +98,30 @@ class Runner:
         if self._callable is not None:
             return
         graph = tf.Graph()
+        # Nodes of one resource are one variable: it is given its value once.
+        variables = list({v.resource or v.name: v for v in self._model.variables}.values())
         with graph.as_default():
             try:
                 tf.import_graph_def(self._graph_def, name="")
-                assigns = [_assign(graph, v.name, v.is_resource) for v in self._model.variables]
+                assigns = [_assign(graph, variable) for variable in variables]
             except (ValueError, KeyError, tf.errors.OpError) as error:
                 raise BrokenModel(f"the graph cannot be imported: {first_line(error)}") from error
         self._session = tf.compat.v1.Session(graph=graph, config=session_config(self._mode))
-        # One value at a time: the weights are never held twice.
-        weights = self._model.weights
-        for variable, (value, assign) in zip(self._model.variables, assigns, strict=True):
-            self._assign(variable.name, value, assign, weights[variable.name])
-        self._input_shapes = {
-            name: _static_shape(graph, name) for name in self._model.signature.input_names
-        }
         try:
-            self._callable = self._make_callable()
+            # Before any value: here TensorFlow says which op has no kernel on this machine.
+            outputs = self._make_callable()
         except tf.errors.OpError as error:
             raise BrokenModel(
                 f"the outputs cannot be computed from the inputs: {first_line(error)}"
             ) from error
+        # One value at a time: the weights are never held twice.
+        weights = self._model.weights
+        for variable, (value, assign) in zip(variables, assigns, strict=True):
+            self._assign(variable.name, value, assign, weights[variable.name])
+        self._input_shapes = {
+            name: _static_shape(graph, name) for name in self._model.signature.input_names
+        }
+        self._callable = outputs
         self.was_opened = True
 
     def close(self) -> None:
@@ -190,14 +195,31 @@ def make_calls_strict(graph_def: graph_pb2.GraphDef) -> None:
             node.attr["config_proto"].s = configuration
 
 
-def _assign(graph: Any, name: str, is_resource: bool) -> tuple[Any, Any]:
+def _assign(graph: Any, variable: Variable) -> tuple[Any, Any]:
     """Return a placeholder for the variable's value and the op that assigns it."""
-    node = graph.get_operation_by_name(name)
-    dtype = tf.dtypes.as_dtype(node.get_attr("dtype"))
+    holder = _holder(variable) if variable.function else graph.get_operation_by_name(variable.name)
+    dtype = tf.dtypes.as_dtype(holder.get_attr("dtype"))
     value = tf.compat.v1.placeholder(dtype, name="freezeproof/value")
-    if is_resource:
-        return value, tf.raw_ops.AssignVariableOp(resource=node.outputs[0], value=value)
-    return value, tf.raw_ops.Assign(ref=node.outputs[0], value=value).op
+    if variable.is_resource:
+        return value, tf.raw_ops.AssignVariableOp(resource=holder.outputs[0], value=value)
+    return value, tf.raw_ops.Assign(ref=holder.outputs[0], value=value).op
+
+
+def _holder(variable: Variable) -> Any:
+    """Return a node in the main graph for a variable whose own stands in a function.
+
+    No node of a function can be run from outside, but it shares its resource.
+    """
+    if variable.resource is None:
+        raise BrokenModel(nameless(variable))
+    make = tf.raw_ops.VarHandleOp if variable.is_resource else tf.raw_ops.VariableV2
+    return make(
+        dtype=tf.dtypes.as_dtype(variable.dtype),
+        shape=variable.shape,
+        container=variable.resource.container,
+        shared_name=variable.resource.name,
+        name="freezeproof/variable",
+    ).op
 
 
 def session_config(mode: Mode) -> Any:

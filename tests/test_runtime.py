@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.python.framework.function import Defun
 
+from fixtures.control_flow import control_flow
 from fixtures.training import fresh_session, save_initialised
 from harness.errors import BrokenModel, Rejected
 from harness.exporters.registry import load_method
@@ -165,6 +167,101 @@ def test_a_variable_that_only_a_function_holds_is_broken_by_name(runner: Runner)
     hidden = tuple(replace(v, name=f"hidden/{v.name}") for v in model.variables)
     with pytest.raises(BrokenModel, match=r"hidden/layer/"):
         Runner(replace(model, variables=hidden), mode=Mode.STRICT).open()
+
+
+def inside(shared_name: str, *, resource: bool) -> Any:
+    """The value of a variable whose node stands where this is called."""
+    kept = {"dtype": tf.float32, "shape": (2,), "shared_name": shared_name, "name": "inner"}
+    if resource:
+        return tf.raw_ops.ReadVariableOp(resource=tf.raw_ops.VarHandleOp(**kept), dtype=tf.float32)
+    return tf.raw_ops.Identity(input=tf.raw_ops.VariableV2(**kept))
+
+
+def called(value: Callable[[], Any]) -> Any:
+    return tf.function(value, autograph=False)()
+
+
+def called_as_by_tensorflow_1(value: Callable[[], Any]) -> Any:
+    @Defun()  # type: ignore[untyped-decorator]
+    def function() -> Any:
+        return value()
+
+    return function()
+
+
+def branched(value: Callable[[], Any]) -> Any:
+    with control_flow(2):
+        flag = tf.compat.v1.placeholder_with_default(True, ())
+        return tf.cond(flag, value, lambda: tf.zeros((2,)))
+
+
+def looped(value: Callable[[], Any]) -> Any:
+    with control_flow(2):
+        first = (tf.constant(0), tf.zeros((2,)))
+        return tf.while_loop(lambda i, _: i < 1, lambda i, total: (i + 1, total + value()), first)[
+            1
+        ]
+
+
+@EACH_MODE
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+@pytest.mark.parametrize("stands", [called, called_as_by_tensorflow_1, branched, looped])
+def test_a_variable_that_stands_in_a_function_has_its_value_by_its_resource(
+    stands: Callable[..., Any], resource: bool, mode: Mode, tmp_path: Path
+) -> None:
+    def build() -> None:
+        tf.compat.v1.get_variable("w", initializer=[1.5, -2.0], use_resource=resource)
+        tf.add(placeholder((2,)), stands(lambda: inside("w", resource=resource)), name="y")
+
+    model = trained(tmp_path, build)
+    assert [variable.name.partition(" ")[0] for variable in model.variables] == ["inner"]
+    outputs = Runner(model, mode=mode)({"x": np.array([1, 1], np.float32)})
+    assert outputs["y"].tolist() == [2.5, -1.0]
+
+
+def test_a_variable_in_a_function_without_a_name_is_broken_by_name(tmp_path: Path) -> None:
+    def build() -> None:
+        tf.compat.v1.get_variable("w", initializer=[1.5, -2.0])
+        tf.add(placeholder((2,)), called(lambda: inside("", resource=False)), name="y")
+
+    with pytest.raises(
+        BrokenModel, match=r"inner of the function \S+ \(VariableV2\) has no shared"
+    ):
+        Runner(trained(tmp_path, build), mode=Mode.STRICT).open()
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_a_variable_of_several_nodes_is_given_its_value_once(
+    resource: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build() -> None:
+        w = tf.compat.v1.get_variable("w", initializer=[1.5, -2.0], use_resource=resource)
+        tf.add_n([placeholder((2,)), w, inside("w", resource=resource)], name="y")
+
+    given: list[str] = []
+    assign = Runner._assign
+
+    def counted(runner: Runner, name: str, *rest: Any) -> None:
+        given.append(name)
+        assign(runner, name, *rest)
+
+    monkeypatch.setattr(Runner, "_assign", counted)
+    model = trained(tmp_path, build)
+    assert {variable.name for variable in model.variables} == {"w", "inner"}
+    outputs = Runner(model, mode=Mode.STRICT)({"x": np.array([0, 0], np.float32)})
+    assert outputs["y"].tolist() == [3.0, -4.0]
+    assert len(given) == 1
+
+
+def test_an_op_without_a_kernel_is_named_and_no_variable(runner: Runner) -> None:
+    graph_def = runner._model.graph_def
+    lost = GraphDef.FromString(graph_def.SerializeToString())
+    # Of boosted trees, TensorFlow knows the ops still and has no kernels any more.
+    lost.node.add(name="trees", op="BoostedTreesEnsembleResourceHandleOp")
+    (output,) = (node for node in lost.node if node.name == "prediction")
+    output.input.append("^trees")
+    with pytest.raises(BrokenModel, match=r"computed from the inputs: .*'BoostedTreesEnsemble"):
+        Runner(replace(runner._model, graph_def=lost), mode=Mode.STRICT).open()
 
 
 def test_an_input_that_cannot_be_fed_is_broken(runner: Runner) -> None:

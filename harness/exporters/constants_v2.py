@@ -2,7 +2,8 @@
 
 The MetaGraphDef is imported by `wrap_function`, which lifts resource variables out of the graph;
 the saver's restore op gives them their values; `prune` cuts a function from inputs to outputs.
-Reference variables cannot be lifted: the eager context keeps them, where TensorFlow lets it.
+Reference variables cannot be lifted: the eager context keeps them, where TensorFlow lets it. Nor
+can variables that stand inside library functions.
 """
 
 from __future__ import annotations
@@ -30,17 +31,13 @@ def export(model: Model, folder: Path) -> Export:
     suffix = f"_export_{next(_EXPORTS)}"
     rename_functions(meta.graph_def, suffix=suffix)
     _unshare_variables(meta.graph_def, suffix=suffix)
-    references = [v.name for v in model.variables if not v.is_resource]
-    reason = (
-        f"TF2 functions hold no reference variables, and {references[0] if references else ''} "
-        f"is one"
-    )
+    reason = _not_lifted(model)
     signature = model.signature
 
     def import_all() -> None:
         tf.compat.v1.train.import_meta_graph(meta)
 
-    with known_limit(reason, applies=bool(references)):
+    with known_limit(reason, applies=bool(reason)):
         wrapped = tf.compat.v1.wrap_function(import_all, [])
         graph = wrapped.graph
         if model.variables:
@@ -62,8 +59,18 @@ def export(model: Model, folder: Path) -> Export:
     return Export(path=path, names={old: canonical(new.name) for old, new in renamed})
 
 
+def _not_lifted(model: Model) -> str:
+    for variable in model.variables:
+        if not variable.is_resource:
+            return f"TF2 functions hold no reference variables, and {variable.name} is one"
+        if variable.function:
+            return f"TF2 functions take variables from outside, and {variable.name} has its own"
+    return ""
+
+
 def _unshare_variables(graph_def: graph_pb2.GraphDef, *, suffix: str) -> None:
     # The eager context keeps reference variables by name, those of models exported before too.
+    # Each node is restored for itself, so that two of one name need not share it any more.
     for node in variable_nodes(graph_def):
         if node.op in REF_VARIABLE_OPS:
             node.attr["shared_name"].s = f"{node.name}{suffix}".encode()

@@ -7,6 +7,7 @@ checkpoint keeps under another name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -14,6 +15,7 @@ from google.protobuf import text_format
 from harness.errors import Unsupported
 from harness.exporters.freeze_graph_tool import run_freeze_graph
 from harness.exporters.method import Export, Method, known_limit, need_checkpoint
+from harness.graph.state import Variable
 from harness.models.model import Model
 
 
@@ -29,17 +31,7 @@ def export_text(model: Model, folder: Path) -> Export:
 
 def _export(model: Model, folder: Path, *, binary: bool) -> Export:
     checkpoint = need_checkpoint(model)
-    for variable in model.variables:
-        if variable.slice_spec:
-            raise Unsupported(
-                f"the tool restores by name and does not know shards: {variable.name} is a "
-                f"slice of {variable.key}"
-            )
-        if variable.key != variable.name:
-            raise Unsupported(
-                f"the tool restores by name, and the checkpoint keeps {variable.name} as "
-                f"{variable.key}"
-            )
+    _check_names(model.variables)
     graph = folder / ("graph.pb" if binary else "graph.pbtxt")
     if binary:
         graph.write_bytes(model.graph_def.SerializeToString())
@@ -49,6 +41,30 @@ def _export(model: Model, folder: Path, *, binary: bool) -> Export:
     reason = "the tool does not restore resource variables without a .meta"
     with known_limit(reason, applies=resource):
         return run_freeze_graph(model, folder, checkpoint=checkpoint, graph=graph, is_binary=binary)
+
+
+def _check_names(variables: Sequence[Variable]) -> None:
+    """Make sure that each variable has a node by whose name the checkpoint keeps it.
+
+    Raises:
+        Unsupported: naming one that has not.
+    """
+    by_name = {variable.resource for variable in variables if variable.key == variable.name}
+    for variable in variables:
+        if variable.slice_spec:
+            raise Unsupported(
+                f"the tool restores by name and does not know shards: {variable.name} is a "
+                f"slice of {variable.key}"
+            )
+        if variable.resource in by_name:
+            continue
+        if variable.function:
+            raise Unsupported(
+                f"the tool restores by name, and cannot name {variable.name} from outside"
+            )
+        raise Unsupported(
+            f"the tool restores by name, and the checkpoint keeps {variable.name} as {variable.key}"
+        )
 
 
 BINARY = Method(

@@ -3,12 +3,15 @@
 The methods are given the graph between inputs and outputs, so that ops off that path which this
 TensorFlow does not know do no harm, and a saver that restores each variable from where the
 checkpoint holds it: slices of partitioned variables, moving averages and object-based keys alike.
+A variable that only functions hold is restored through a node of the saver's own, which shares its
+resource.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +34,12 @@ def training_meta_graph(model: Model) -> meta_graph_pb2.MetaGraphDef:
     meta.meta_info_def.tensorflow_version = tf.__version__
     meta.graph_def.CopyFrom(model.graph_def)
     if model.variables:
-        meta.graph_def.node.extend(_saver_nodes(model.variables))
+        within_reach = _within_reach(model.variables)
+        meta.graph_def.node.extend(_holder(v) for v in within_reach if v.function)
+        meta.graph_def.node.extend(_saver_nodes(within_reach))
+        meta.graph_def.node.extend(_own_reads(model))
         meta.saver_def.CopyFrom(saver_def())
-        variables = [_variable_def(variable) for variable in model.variables]
+        variables = [_variable_def(variable) for variable in within_reach]
         for key in ("variables", "trainable_variables"):
             meta.collection_def[key].bytes_list.value.extend(
                 variable.SerializeToString() for variable in variables
@@ -72,42 +78,84 @@ def write_graph_def(graph_def: graph_pb2.GraphDef, path: Path) -> Path:
     return path
 
 
+def _within_reach(variables: tuple[Variable, ...]) -> tuple[Variable, ...]:
+    """Return the variables by nodes of the main graph, which alone a saver can assign to."""
+    outside = [variable for variable in variables if not variable.function]
+    held = {variable.resource for variable in outside}
+    inside = {v.resource: v for v in variables if v.function and v.resource not in held}
+    return (
+        *outside,
+        *(
+            replace(variable, name=f"{_SCOPE}/variable_{index}")
+            for index, variable in enumerate(inside.values())
+        ),
+    )
+
+
+def _holder(variable: Variable) -> node_def_pb2.NodeDef:
+    assert variable.resource is not None  # else there is no way to restore it
+    node = node_def_pb2.NodeDef(name=variable.name, op=variable.op)
+    node.attr["dtype"].type = dtype_enum(variable.dtype)
+    node.attr["shape"].shape.CopyFrom(tf.TensorShape(variable.shape).as_proto())
+    node.attr["container"].s = variable.resource.container.encode()
+    node.attr["shared_name"].s = variable.resource.name.encode()
+    return node
+
+
+def _own_reads(model: Model) -> list[node_def_pb2.NodeDef]:
+    """Return the reads by whose names TensorFlow's converter fetches variables, where they lack."""
+    there = {node.name for node in model.graph_def.node}
+    reads = []
+    for variable in model.variables:
+        name = f"{variable.name}/Read/ReadVariableOp"
+        if variable.is_resource and not variable.function and name not in there:
+            read = node_def_pb2.NodeDef(name=name, op="ReadVariableOp", input=[variable.name])
+            read.attr["dtype"].type = dtype_enum(variable.dtype)
+            reads.append(read)
+    return reads
+
+
 def _saver_nodes(variables: tuple[Variable, ...]) -> list[node_def_pb2.NodeDef]:
-    dtypes = [dtype_enum(variable.dtype) for variable in variables]
-    names = _strings(f"{_SCOPE}/tensor_names", [variable.key for variable in variables])
-    slices = _strings(f"{_SCOPE}/shape_and_slices", [v.slice_spec for v in variables])
+    # Of the variables with one entry each has its value; a checkpoint takes it once.
+    by_entry = {(variable.key, variable.slice_spec): variable for variable in variables}
+    indices = {entry: index for index, entry in enumerate(by_entry)}
+    saved = list(by_entry.values())
+    dtypes = [dtype_enum(variable.dtype) for variable in saved]
+    names = _strings(f"{_SCOPE}/tensor_names", [variable.key for variable in saved])
+    slices = _strings(f"{_SCOPE}/shape_and_slices", [v.slice_spec for v in saved])
     filename = _strings(f"{_SCOPE}/Const", "model")
     restore = node_def_pb2.NodeDef(
         name=f"{_SCOPE}/RestoreV2", op="RestoreV2", input=[filename.name, names.name, slices.name]
     )
     restore.attr["dtypes"].list.type.extend(dtypes)
-    assigns = [_assign(variable, index) for index, variable in enumerate(variables)]
+    assigns = [
+        _assign(variable, index, restored=indices[variable.key, variable.slice_spec])
+        for index, variable in enumerate(variables)
+    ]
     all_restored = node_def_pb2.NodeDef(
         name=f"{_SCOPE}/restore_all", op="NoOp", input=[f"^{node.name}" for node in assigns]
     )
-    reads = [_read(variable) for variable in variables]
-    values = [read.name if read else v.name for read, v in zip(reads, variables, strict=True)]
+    reads = [read for variable in variables if (read := _read(variable)) is not None]
     save = node_def_pb2.NodeDef(
         name=f"{_SCOPE}/SaveV2",
         op="SaveV2",
-        input=[filename.name, names.name, slices.name, *values],
+        input=[filename.name, names.name, slices.name, *map(_value_of, saved)],
     )
     save.attr["dtypes"].list.type.extend(dtypes)
-    saved = node_def_pb2.NodeDef(
+    written = node_def_pb2.NodeDef(
         name=f"{_SCOPE}/control_dependency",
         op="Identity",
         input=[filename.name, f"^{save.name}"],
     )
-    saved.attr["T"].type = dtype_enum("string")
-    kept_reads = [read for read in reads if read is not None]
-    return [filename, names, slices, restore, *assigns, all_restored, *kept_reads, save, saved]
+    written.attr["T"].type = dtype_enum("string")
+    return [filename, names, slices, restore, *assigns, all_restored, *reads, save, written]
 
 
-def _assign(variable: Variable, index: int) -> node_def_pb2.NodeDef:
+def _assign(variable: Variable, index: int, *, restored: int) -> node_def_pb2.NodeDef:
     node = node_def_pb2.NodeDef(
         name=f"{_SCOPE}/Assign_{index}",
         op="AssignVariableOp" if variable.is_resource else "Assign",
-        input=[variable.name, f"{_SCOPE}/RestoreV2:{index}"],
+        input=[variable.name, f"{_SCOPE}/RestoreV2:{restored}"],
     )
     node.attr["dtype" if variable.is_resource else "T"].type = dtype_enum(variable.dtype)
     return node
@@ -117,18 +165,22 @@ def _read(variable: Variable) -> node_def_pb2.NodeDef | None:
     if not variable.is_resource:
         return None
     node = node_def_pb2.NodeDef(
-        name=f"{_SCOPE}/read/{variable.name}", op="ReadVariableOp", input=[variable.name]
+        name=_value_of(variable), op="ReadVariableOp", input=[variable.name]
     )
     node.attr["dtype"].type = dtype_enum(variable.dtype)
     return node
 
 
+def _value_of(variable: Variable) -> str:
+    """Return the node whose output is the variable's value."""
+    return f"{_SCOPE}/read/{variable.name}" if variable.is_resource else variable.name
+
+
 def _variable_def(variable: Variable) -> variable_pb2.VariableDef:
-    read = f"{_SCOPE}/read/{variable.name}" if variable.is_resource else variable.name
     return variable_pb2.VariableDef(
         variable_name=f"{variable.name}:0",
         initializer_name=f"{_SCOPE}/restore_all",
-        snapshot_name=f"{read}:0",
+        snapshot_name=f"{_value_of(variable)}:0",
         is_resource=variable.is_resource,
         trainable=True,
     )

@@ -3,8 +3,8 @@
 A reference variable becomes a Const of its name, and the Ref variants of control flow ops become
 the plain ones. A resource variable becomes a Const too, and what used to carry its handle now
 carries its value: reads become Identity, ResourceGather becomes GatherV2, and the handle is
-followed through V1 control flow, function calls, If, Case and While. A library function that takes
-a handle is copied with that argument's type changed.
+followed through V1 control flow, function calls of either kind, If, Case and While. A library
+function that takes a handle or holds a variable is copied and rewritten likewise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from tensorflow.python.framework import tensor_util
 
 from harness.errors import BrokenModel
 from harness.graph.extract import needed_functions, reachable
-from harness.graph.state import VARIABLE_OPS, what_writes, writes_a_variable
+from harness.graph.state import VARIABLE_OPS, name_in
+from harness.graph.writing import writes
 from harness.tensor_names import canonical, is_control, node_name
 
 Handles = dict[str, int]
@@ -62,7 +63,7 @@ def freeze(
 ) -> graph_pb2.GraphDef:
     """Return a copy of `graph_def` with every variable a constant, cut down to `outputs`.
 
-    `weights` gives the value of each variable by node name.
+    `weights` gives the value of each variable by name: the node's, or `name_in` its function.
 
     Raises:
         BrokenModel: an op uses a variable in a way that a constant cannot serve.
@@ -70,22 +71,19 @@ def freeze(
     kept = reachable({node.name: node for node in graph_def.node}, outputs)
     result = graph_pb2.GraphDef(versions=graph_def.versions)
     result.node.extend(node for node in graph_def.node if node.name in kept)
-    library = _Library({f.signature.name: f for f in graph_def.library.function}, weights)
+    result.library.function.extend(needed_functions(graph_def, result.node))
+    written = writes(result)
+    if written:
+        raise BrokenModel(str(written[0]))
+    library = _Library({f.signature.name: f for f in result.library.function}, weights)
     _Body(nodes=list(result.node), library=library, add=result.node).freeze({})
     frozen_library = graph_pb2.GraphDef()
     frozen_library.library.function.extend(
-        [*graph_def.library.function, *library.specialised.values()]
+        [*result.library.function, *library.specialised.values()]
     )
+    del result.library.function[:]
     result.library.function.extend(needed_functions(frozen_library, result.node))
     return result
-
-
-@dataclass(kw_only=True)
-class _Specialised:
-    """A library function with handles among its arguments, as it is to be called from now on."""
-
-    name: str
-    handle_outputs: dict[int, int]
 
 
 class _Library:
@@ -99,7 +97,6 @@ class _Library:
         self.functions = functions
         self.weights = weights
         self.specialised: dict[tuple[str, tuple[tuple[int, int], ...]], Any] = {}
-        self._outputs: dict[tuple[str, tuple[tuple[int, int], ...]], dict[int, int]] = {}
 
     def handle_outputs(self, name: str, arguments: Mapping[int, int]) -> dict[int, int]:
         """Return which outputs of a function carry a handle when these arguments do."""
@@ -116,7 +113,8 @@ class _Library:
     def specialise(self, name: str, arguments: Mapping[int, int]) -> str:
         """Return the name of the copy of a function that takes values at `arguments`."""
         needs_copy = arguments or any(
-            node.op in VARIABLE_OPS or node.op in _CALLS for node in self.functions[name].node_def
+            node.op in VARIABLE_OPS or node.op in _CALLS or node.op in self.functions
+            for node in self.functions[name].node_def
         )
         if not needs_copy:
             return name
@@ -126,7 +124,7 @@ class _Library:
             copy.CopyFrom(self.functions[name])
             copy.signature.name = f"{name}_frozen_{len(self.specialised)}"
             self.specialised[key] = copy
-            _freeze_function(copy, self, arguments)
+            _freeze_function(copy, self, arguments, origin=name)
         return str(self.specialised[key].signature.name)
 
 
@@ -136,11 +134,19 @@ def _formal_handles(function: function_pb2.FunctionDef, arguments: Mapping[int, 
 
 
 def _freeze_function(
-    function: function_pb2.FunctionDef, library: _Library, arguments: Mapping[int, int]
+    function: function_pb2.FunctionDef,
+    library: _Library,
+    arguments: Mapping[int, int],
+    *,
+    origin: str,
 ) -> None:
     handles = _formal_handles(function, arguments)
     body = _Body(
-        nodes=list(function.node_def), library=library, function=function, add=function.node_def
+        nodes=list(function.node_def),
+        library=library,
+        function=function,
+        origin=origin,
+        add=function.node_def,
     )
     found = body.freeze(handles)
     for index, dtype in arguments.items():
@@ -165,6 +171,8 @@ class _Body:
     nodes: list[node_def_pb2.NodeDef]
     library: _Library
     function: function_pb2.FunctionDef | None = None
+    origin: str = ""
+    """The name of the function before it was copied."""
     add: Any = None
     renamed: dict[str, str] = field(default_factory=dict)
 
@@ -208,6 +216,9 @@ class _Body:
             return f"{node.name}:{('output_false', 'output_true')[index]}:0"
         if node.op in _RENAMED_OUTPUT:
             return f"{node.name}:{_RENAMED_OUTPUT[node.op]}:{index}"
+        if node.op in self.library.functions:
+            called = self.library.functions[node.op]
+            return f"{node.name}:{called.signature.output_arg[index].name}:0"
         return f"{node.name}:output:{index}"
 
     def _handles_out(self, node: node_def_pb2.NodeDef, found: Handles) -> Handles:
@@ -221,7 +232,7 @@ class _Body:
             return {self._output(node, index): dtype for index in range(count)}
         if node.op == "IdentityN":
             return {self._output(node, i): found[n] for i, n in enumerate(inputs) if n in found}
-        if node.op in _CALLS:
+        if self._calls(node):
             arguments = self._handle_arguments(node, found)
             out: dict[int, int] = {}
             for name in _called(node, only="body" if node.op in _LOOPS else None):
@@ -229,22 +240,26 @@ class _Body:
             return {self._output(node, index): dtype for index, dtype in out.items()}
         return {}
 
+    def _calls(self, node: node_def_pb2.NodeDef) -> bool:
+        # TensorFlow 1 calls a function by a node whose op is the function's name.
+        return node.op in _CALLS or node.op in self.library.functions
+
     def _handle_arguments(self, node: node_def_pb2.NodeDef, found: Handles) -> dict[int, int]:
-        first = _CALLS[node.op][1]
+        first = _CALLS[node.op][1] if node.op in _CALLS else 0
         arguments = self._data_inputs(node)[first:]
         return {index: found[name] for index, name in enumerate(arguments) if name in found}
 
     def _rewrite(self, node: node_def_pb2.NodeDef, found: Handles) -> None:
         handles = [name for name in self._data_inputs(node) if name in found]
-        if writes_a_variable(node):
-            raise BrokenModel(what_writes(node))
         if node.op in VARIABLE_OPS:
-            value = self.library.weights[node.name]
+            value = self.library.weights[name_in(self.origin, node.name)]
             self._become_constant(node, value, node.attr["dtype"].type)
         elif node.op == "IsVariableInitialized":
             self._become_constant(node, np.array(True), types_pb2.DT_BOOL)
         elif node.op.startswith("Ref") and node.op in _FORWARDS and not handles:
             node.op = node.op.removeprefix("Ref")
+        elif node.op in self.library.functions:
+            node.op = self.library.specialise(node.op, self._handle_arguments(node, found))
         elif node.op in _CALLS:
             self._rewrite_call(node, found)
         elif handles:
@@ -335,7 +350,8 @@ class _Body:
         proto = tensor_util.make_tensor_proto(value)
         if proto.dtype != dtype:
             raise BrokenModel(
-                f"variable {node.name} is {types_pb2.DataType.Name(dtype)} in the graph and "
+                f"variable {name_in(self.origin, node.name)} is "
+                f"{types_pb2.DataType.Name(dtype)} in the graph and "
                 f"{types_pb2.DataType.Name(proto.dtype)} in the checkpoint"
             )
         node.attr["value"].tensor.CopyFrom(proto)
@@ -355,6 +371,8 @@ def _become(node: node_def_pb2.NodeDef, op: str, **types: int) -> None:
 
 
 def _called(node: node_def_pb2.NodeDef, *, only: str | None) -> list[str]:
+    if node.op not in _CALLS:
+        return [node.op]
     attributes = (only,) if only else _CALLS[node.op][2]
     names = []
     for attribute in attributes:

@@ -1,12 +1,23 @@
-"""Names of library functions."""
+"""Library functions: the nodes that stand in them, and their names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from harness.graph.extract import all_nodes
+
+
+def placed_nodes(
+    graph_def: graph_pb2.GraphDef,
+) -> Iterator[tuple[str, node_def_pb2.NodeDef]]:
+    """Yield every node with the library function that it stands in, "" for the main graph."""
+    for node in graph_def.node:
+        yield "", node
+    for function in graph_def.library.function:
+        for node in function.node_def:
+            yield function.signature.name, node
 
 
 def rename_functions(graph_def: graph_pb2.GraphDef, *, suffix: str) -> None:

@@ -134,7 +134,7 @@ class RankedOutput:
     is_trained_end: bool
     """It is an end, and a loss reads it."""
     is_certain: bool
-    """It is named as outputs are, and nothing of the model reads it."""
+    """It is in a collection of outputs, or named as they are and nothing of the model reads it."""
 
 
 def infer_outputs(
@@ -220,7 +220,8 @@ def rank_outputs(
                 tensors=tensors,
                 is_end=forward.is_last and forward.is_weighted and not forward.is_left_over,
                 is_trained_end=forward.is_last and forward.is_trained_end,
-                is_certain=forward.is_last and _has_usual_name(suspect.name, edges),
+                is_certain=suspect.name in collected
+                or (forward.is_last and _has_usual_name(suspect.name, edges)),
             )
         )
     return sorted(ranked, key=lambda each: -each.score)

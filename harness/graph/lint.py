@@ -7,8 +7,8 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from harness.errors import listed
 from harness.graph.extract import all_nodes
 from harness.graph.randomness import random_nodes, random_ops
-from harness.graph.state import input_pipeline, tables, what_writes, writes
-from harness.tensor_names import node_name
+from harness.graph.state import input_pipeline, tables
+from harness.graph.writing import writes
 from harness.verdict import ModelWarning
 
 _PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
@@ -20,7 +20,11 @@ def obstacle(graph_def: graph_pb2.GraphDef) -> str:
     """Return why no method can freeze the graph; "" where nothing stands in the way."""
     written = writes(graph_def)
     if written:
-        return what_writes(written[0])
+        return str(written[0])
+    return _unsaved_state(graph_def) or _python_function(graph_def) or _random_generator(graph_def)
+
+
+def _unsaved_state(graph_def: graph_pb2.GraphDef) -> str:
     held = tables(graph_def)
     if held:
         return (
@@ -33,19 +37,28 @@ def obstacle(graph_def: graph_pb2.GraphDef) -> str:
             f"the output is fed by an input pipeline ({', '.join(fed_by[:3])}), which a frozen "
             f"graph cannot hold: name the tensor where it meets the model with --inputs NAME"
         )
+    return ""
+
+
+def _python_function(graph_def: graph_pb2.GraphDef) -> str:
     for node in all_nodes(graph_def):
         if node.op in _PYTHON_OPS:
             return (
                 f"{node.name} ({node.op}) calls a Python function, which lives in the process that "
                 f"built the graph and not in the file: a model that needs it cannot be frozen"
             )
-        if _changes_a_generator(node):
-            return (
-                f"the output depends on {node.name} ({node.op}), which changes the state that "
-                f"{node_name(node.input[0])} holds each time it runs: a model that draws from "
-                f"tf.random.Generator cannot be frozen"
-            )
     return ""
+
+
+def _random_generator(graph_def: graph_pb2.GraphDef) -> str:
+    steps = writes(graph_def, _changes_a_generator)
+    if not steps:
+        return ""
+    return (
+        f"the output depends on {steps[0].node}, which changes the state that "
+        f"{steps[0].variables} holds each time it runs: a model that draws from "
+        f"tf.random.Generator cannot be frozen"
+    )
 
 
 def _changes_a_generator(node: node_def_pb2.NodeDef) -> bool:

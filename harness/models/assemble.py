@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tensorflow.core.framework import graph_pb2
 
 from harness.errors import RequestError
+from harness.graph.dtypes import dtype_name
 from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs
 from harness.graph.narrow import narrowed
 from harness.graph.restoring import CheckpointEntry
-from harness.graph.state import Variable, as_variable, variable_nodes
 from harness.graph.tensors import specs_of, static_shapes
 from harness.locate import Kind
+from harness.models.handles import check_fed_values, check_values
 from harness.models.model import Model
+from harness.models.variables import variables_of
 from harness.signature import Signature, TensorSpec
 from harness.tensor_names import node_name
 
@@ -43,12 +45,13 @@ def assemble(
     checkpoint_prefix: str | None = None,
     saved_tensors: int = 0,
     collections: Mapping[str, Collection[str]] | None = None,
+    local_variables: Collection[str] = (),
 ) -> Model:
     """Return the model between the named (or inferred) inputs and outputs of `graph_def`.
 
     Raises:
-        RequestError: a name is no tensor of the graph, the outputs cannot be told, or need a
-            placeholder that is not among the inputs.
+        RequestError: a name is no tensor of the graph, or a handle; the outputs cannot be told, or
+            need a placeholder that is not among the inputs.
         BrokenModel: the graph lacks a node that another reads.
     """
     output_names = tuple(named.outputs) or infer_outputs(graph_def, collections)
@@ -56,10 +59,12 @@ def assemble(
     input_names = tuple(named.inputs) or infer_inputs(graph_def, [spec.name for spec in outputs])
     # "x" and "x:0" are one tensor, and a session lets it be fed once.
     inputs = tuple(dict.fromkeys(specs_of(graph_def, input_names, option="--inputs")))
+    check_values(graph_def, inputs=inputs, outputs=outputs)
+    inputs = _with_shapes_of_cuts(inputs, graph_def)
     if named.stated is not None:
         inputs = tuple(_stated(spec, named.stated) for spec in inputs)
     sub_graph = _extract_with_reads(graph_def, inputs, [spec.name for spec in outputs])
-    _check_fed(sub_graph, graph_def, inputs)
+    _check_fed(graph_def, inputs, [spec.name for spec in outputs])
     inputs = narrowed(sub_graph, inputs)
     signature = Signature(inputs=inputs, outputs=_with_static_shapes(outputs, sub_graph))
     return Model(
@@ -69,20 +74,13 @@ def assemble(
         signature=signature,
         inputs_inferred=not named.inputs,
         outputs_inferred=not named.outputs,
-        variables=tuple(_variables(sub_graph, entries)),
+        variables=variables_of(
+            sub_graph, whole=graph_def, entries=entries, local_variables=local_variables
+        ),
         checkpoint_prefix=checkpoint_prefix,
         saved_tensors=saved_tensors,
+        cuts=_cuts(inputs, graph_def),
     )
-
-
-def _variables(
-    graph_def: graph_pb2.GraphDef, entries: Mapping[str, CheckpointEntry]
-) -> list[Variable]:
-    found = []
-    for node in variable_nodes(graph_def):
-        entry = entries.get(node.name, CheckpointEntry(key=node.name))
-        found.append(as_variable(node, key=entry.key, slice_spec=entry.slice_spec))
-    return found
 
 
 def _extract_with_reads(
@@ -104,15 +102,19 @@ def _extract_with_reads(
 
 
 def _check_fed(
-    sub_graph: graph_pb2.GraphDef, graph_def: graph_pb2.GraphDef, inputs: tuple[TensorSpec, ...]
+    graph_def: graph_pb2.GraphDef, inputs: tuple[TensorSpec, ...], outputs: list[str]
 ) -> None:
-    placeholders = {node.name for node in graph_def.node if node.op in PLACEHOLDER_OPS}
-    unfed = placeholders.intersection(node.name for node in sub_graph.node)
-    unfed -= {node_name(spec.name) for spec in inputs}
+    fed = {node_name(spec.name) for spec in inputs}
+    nodes = {node.name: node for node in graph_def.node}
+    needed = reachable(nodes, outputs, stop=fed) - fed
+    unfed = sorted(name for name in needed if nodes[name].op in PLACEHOLDER_OPS)
+    for name in unfed:
+        node = nodes[name]
+        check_fed_values(name, dtype_name(node.attr["dtype"].type), op=node.op)
     if unfed:
         raise RequestError(
             f"--inputs {','.join(spec.name for spec in inputs)}: the outputs also need "
-            f"{', '.join(sorted(unfed))}, a placeholder that nothing feeds"
+            f"{', '.join(unfed)}, a placeholder that nothing feeds"
         )
 
 
@@ -130,3 +132,25 @@ def _with_static_shapes(
     """
     shapes = static_shapes(graph_def, [spec.name for spec in outputs])
     return tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in outputs)
+
+
+def _cuts(inputs: Iterable[TensorSpec], graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
+    nodes = {node.name: node for node in graph_def.node}
+    return tuple(
+        spec.name for spec in inputs if not nodes[node_name(spec.name)].op.startswith("Placeholder")
+    )
+
+
+def _with_shapes_of_cuts(
+    inputs: tuple[TensorSpec, ...], graph_def: graph_pb2.GraphDef
+) -> tuple[TensorSpec, ...]:
+    """Return the inputs, those with the shape that they have in mid-graph that are no placeholders.
+
+    A placeholder states its shape itself; of a tensor where the graph is cut, what lies before it
+    does.
+    """
+    cuts = _cuts((spec for spec in inputs if spec.shape is None), graph_def)
+    if not cuts:
+        return inputs
+    shapes = static_shapes(extract(graph_def, inputs=(), outputs=cuts), cuts)
+    return tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in inputs)

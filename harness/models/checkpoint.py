@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from harness.errors import BrokenModel, RequestError
+from harness.errors import RequestError, listed
+from harness.graph.forward import collections_of
 from harness.graph.restoring import CheckpointEntry, checkpoint_entries
 from harness.graph.state import Variable
-from harness.locate import missing_files
+from harness.locate import is_saved_model
+from harness.misfit import SAVE_THE_MODEL
 from harness.models.assemble import Named, assemble
+from harness.models.checkpoint_files import check_files
 from harness.models.model import Model, open_checkpoint
+from harness.models.proto_file import META_GRAPH_DEF, making_sense_of, read_graph_file
+from harness.models.variables import local_variables_of
 
 AVERAGE_SUFFIX = "/ExponentialMovingAverage"
+
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # trackable/base.py, OBJECT_GRAPH_PROTO_KEY
 
 
 def open_checkpoint_model(
@@ -33,51 +39,77 @@ def open_checkpoint_model(
     checkpoint has one.
 
     Raises:
-        RequestError: a file is missing, or a name is no tensor of the graph.
-        BrokenModel: a file is damaged.
+        RequestError: the .meta is missing, the checkpoint holds values by objects and not by name,
+            or a name is no tensor of the graph.
+        BrokenModel: another file is missing, or one is damaged.
     """
-    absent = missing_files(prefix)
-    if absent:
-        raise RequestError(
-            f"--checkpoint {prefix}: the data file {absent[0]} is missing: "
-            f"copy all files of the checkpoint"
-        )
+    check_files(prefix)
     meta_path = meta_graph or prefix.with_name(f"{prefix.name}.meta")
     if not meta_path.is_file():
-        option = "--meta-graph" if meta_graph else "--checkpoint"
-        raise RequestError(
-            f"{option} {meta_path}: no such file; it holds the graph. Without it, "
-            f"give the .meta of the same training run with --meta-graph FILE"
-        )
+        raise RequestError(_without_graph(prefix, meta_path, is_named=meta_graph is not None))
     meta = read_meta_graph(meta_path)
     saved = open_checkpoint(str(prefix)).get_variable_to_shape_map()
-    entries = checkpoint_entries(meta.graph_def, restore_op=meta.saver_def.restore_op_name)
-    model = assemble(
-        meta.graph_def,
-        path=prefix,
-        kind="checkpoint",
-        named=Named(inputs=inputs, outputs=outputs),
-        entries=_known(entries, saved),
-        checkpoint_prefix=str(prefix),
-        saved_tensors=len(saved),
-    )
+    with making_sense_of(meta_path):
+        entries = checkpoint_entries(meta.graph_def, restore_op=meta.saver_def.restore_op_name)
+        model = assemble(
+            meta.graph_def,
+            path=prefix,
+            kind="checkpoint",
+            named=Named(inputs=inputs, outputs=outputs),
+            entries=_known(entries, saved),
+            checkpoint_prefix=str(prefix),
+            saved_tensors=len(saved),
+            collections=collections_of(meta),
+            local_variables=local_variables_of(meta),
+        )
+    _check_keys(model, saved, meta_path)
     return _averaged(model, saved) if moving_averages else model
 
 
 def read_meta_graph(path: Path) -> meta_graph_pb2.MetaGraphDef:
-    """Return the MetaGraphDef in a .meta file.
+    """Return the MetaGraphDef in a .meta file, binary or text.
 
     Raises:
-        BrokenModel: the file holds none.
+        BrokenModel: the file holds none, or one without nodes.
     """
-    meta = meta_graph_pb2.MetaGraphDef()
-    try:
-        meta.ParseFromString(path.read_bytes())
-    except DecodeError as error:
-        raise BrokenModel(f"{path} holds no MetaGraphDef or is damaged: {error}") from error
-    if not meta.graph_def.node:
-        raise BrokenModel(f"{path} holds a graph without nodes: it is empty or was cut short")
-    return meta
+    return read_graph_file(path, META_GRAPH_DEF)
+
+
+def _without_graph(prefix: Path, meta_path: Path, *, is_named: bool) -> str:
+    """Say what to do about a checkpoint without its .meta."""
+    if not is_named:
+        folder = prefix.parent.parent
+        if prefix.parent.name == "variables" and is_saved_model(folder):
+            return (
+                f"--checkpoint {prefix}: these are the variables of the SavedModel {folder}, "
+                f"which holds the graph: give --checkpoint {folder}"
+            )
+        if _OBJECT_GRAPH in open_checkpoint(str(prefix)).get_variable_to_shape_map():
+            return (
+                f"--checkpoint {prefix} was written by tf.train.Checkpoint or Keras' "
+                f"save_weights: it holds values and no graph; {SAVE_THE_MODEL}"
+            )
+    return (
+        f"{'--meta-graph' if is_named else '--checkpoint'} {meta_path}: no such file; it holds "
+        f"the graph. Without it, give the .meta of the same training run with --meta-graph FILE"
+    )
+
+
+def _check_keys(model: Model, saved: dict[str, list[int]], meta_path: Path) -> None:
+    """Refuse a checkpoint of objects with a graph whose saver knows variables by their names.
+
+    Raises:
+        RequestError: no variable of the model is in it.
+    """
+    keys = [variable.key for variable in model.variables]
+    if not keys or _OBJECT_GRAPH not in saved or any(key in saved for key in keys):
+        return
+    objects = sorted(saved.keys() - {_OBJECT_GRAPH})
+    raise RequestError(
+        f"--checkpoint {model.path} was written by tf.train.Checkpoint or Keras' save_weights and "
+        f"holds values by their objects ({listed(objects, limit=1)}); the graph in "
+        f"{meta_path.name} asks for them by name ({listed(keys, limit=1)}): {SAVE_THE_MODEL}"
+    )
 
 
 def _known(

@@ -18,6 +18,7 @@ from harness.locate import Kind
 from harness.models.checkpoint_files import blame
 from harness.signature import Signature, format_shape
 
+_NO_SLICES = "Sliced checkpoints are not supported"  # tensor_slice_reader.cc, of V1 alone
 _PATTERN_MARKS = frozenset("*?[]")
 
 
@@ -28,7 +29,8 @@ class Model:
     `graph_def` holds that sub-graph and nothing else. `variables` are those in it; `weights` maps
     their node names to values, read when asked for. `checkpoint_prefix` is what a saver restores
     from, None for a frozen graph. `saved_tensors` counts what the checkpoint holds, on the path or
-    off it. `unused_inputs` are those of a SavedModel's signature that no output depends on;
+    off it. `cuts` are the inputs that are no placeholders: the graph was cut there.
+    `unused_inputs` are those of a SavedModel's signature that no output depends on;
     `without_average` are the variables that keep their value though averages were asked for.
     """
 
@@ -41,6 +43,7 @@ class Model:
     variables: tuple[Variable, ...] = ()
     checkpoint_prefix: str | None = None
     saved_tensors: int = 0
+    cuts: tuple[str, ...] = ()
     unused_inputs: tuple[str, ...] = ()
     without_average: tuple[str, ...] = ()
 
@@ -71,6 +74,8 @@ class CheckpointWeights(Mapping[str, npt.NDArray[Any]]):
         try:
             value = reader.get_tensor(variable.key)
         except Exception as error:  # the reader raises errors.OpError, IndexError, RuntimeError
+            if _NO_SLICES in str(error):
+                return _restored(str(self._prefix), variable)
             raise BrokenModel(self._why_unreadable(variable, error)) from error
         # numpy's own type for bytes drops zero bytes at the end of a scalar string.
         array = np.asarray(value, dtype=object if isinstance(value, bytes) else None)
@@ -96,6 +101,28 @@ class CheckpointWeights(Mapping[str, npt.NDArray[Any]]):
         if self._reader is None:
             self._reader = open_checkpoint(str(self._prefix))
         return self._reader
+
+
+def _restored(prefix: str, variable: Variable) -> npt.NDArray[Any]:
+    """Return a value that the reader of V1 checkpoints does not put together: one saved in slices.
+
+    Raises:
+        BrokenModel: TensorFlow cannot restore it.
+    """
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        values = tf.raw_ops.RestoreV2(
+            prefix=prefix,
+            tensor_names=[variable.key],
+            shape_and_slices=[variable.slice_spec],
+            dtypes=[tf.dtypes.as_dtype(variable.dtype)],
+        )
+        try:
+            return np.asarray(session.run(values[0]))
+        except tf.errors.OpError as error:
+            raise BrokenModel(
+                f"the value of variable {variable.name} cannot be restored from {prefix}: "
+                f"{first_line(error)}"
+            ) from error
 
 
 def open_checkpoint(prefix: str) -> Any:

@@ -9,6 +9,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from harness.errors import BrokenModel, RequestError, listed, nearest
 from harness.graph.dtypes import dtype_name, shape_of
+from harness.graph.forward import collections_of
 from harness.graph.restoring import checkpoint_entries
 from harness.locate import is_checkpoint
 from harness.misfit import is_text, read_head
@@ -65,6 +66,7 @@ def open_saved_model(
             entries=checkpoint_entries(meta.graph_def, restore_op=meta.saver_def.restore_op_name),
             checkpoint_prefix=str(prefix) if has_variables else None,
             saved_tensors=_count_of_tensors(prefix) if has_variables else 0,
+            collections=collections_of(meta),
             local_variables=local_variables_of(meta),
         )
     if model.variables and not has_variables:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -149,11 +149,17 @@ def largest_difference(measured: Measurement) -> str:
 
 
 def signature_lines(
-    inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec], *, inferred: tuple[bool, bool]
+    inputs: Iterable[TensorSpec],
+    outputs: Iterable[TensorSpec],
+    *,
+    inferred: tuple[bool, bool],
+    cuts: Sequence[str] = (),
 ) -> list[str]:
     """Return the lines of the header that tell a signature and where it came from."""
     words = [" (inferred)" if flag else "" for flag in inferred]
+    cut = [f"  the graph is cut at {', '.join(cuts)}: what lies before is not run"] if cuts else []
     return [
         f"  inputs{words[0]}: {', '.join(map(str, inputs)) or 'none'}",
+        *cut,
         f"  outputs{words[1]}: {', '.join(map(str, outputs)) or 'none'}",
     ]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fixtures.training import fresh_session, save_initialised
 from harness.exporters.training_graph import (
     restored_session,
     saver_def,
@@ -18,6 +19,8 @@ from harness.exporters.training_graph import (
 )
 from harness.graph.restoring import CheckpointEntry, checkpoint_entries
 from harness.models.model import Model
+from harness.models.opening import open_model
+from harness.subject import Request
 
 Opened = Callable[[str], Model]
 EACH_MODEL = pytest.mark.parametrize(
@@ -94,3 +97,53 @@ def test_a_graph_is_written_the_same_each_time(opened: Opened, tmp_path: Path) -
     paths = [write_graph_def(graph_def, tmp_path / name) for name in ("a.pb", "b.pb")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert type(graph_def).FromString(paths[0].read_bytes()) == graph_def
+
+
+def model_of(folder: Path, build: Callable[[], object]) -> Model:
+    with fresh_session() as session:
+        build()
+        return open_model(Request(path=save_initialised(session, folder), outputs=("y",)))
+
+
+def read(shared_name: str, name: str) -> tf.Tensor:
+    """The value of a variable that has no read of its own."""
+    handle = tf.raw_ops.VarHandleOp(
+        dtype=tf.float32, shape=(2,), shared_name=shared_name, name=name
+    )
+    return tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+
+
+def several_nodes() -> None:
+    w = tf.compat.v1.get_variable("w", initializer=[1.0, 2.0])
+    inside = tf.function(lambda: read("w", "inner"), autograph=False)()
+    v = tf.compat.v1.get_variable("v", initializer=[3.0, 4.0])
+    twice = tf.function(lambda: read("v", "a") + read("v", "b"), autograph=False)()
+    del v
+    tf.add_n([w, read("w", "again"), inside, twice], name="y")
+
+
+def test_every_node_of_the_main_graph_is_restored_and_each_entry_saved_once(
+    tmp_path: Path,
+) -> None:
+    model = model_of(tmp_path, several_nodes)
+    meta = training_meta_graph(model)
+    entries = checkpoint_entries(meta.graph_def, restore_op=saver_def().restore_op_name)
+    assert {name: entry.key for name, entry in entries.items()} == {
+        "w": "w",
+        "again": "w",
+        # What stands in functions alone is restored through one more node.
+        "freezeproof_save/variable_0": "v",
+    }
+    with restored_session(model) as session:
+        saver = tf.compat.v1.train.Saver(saver_def=saver_def())
+        saver.save(session, str(tmp_path / "again"), write_meta_graph=False)
+    saved = tf.train.load_checkpoint(str(tmp_path / "again"))
+    assert set(saved.get_variable_to_shape_map()) == {"w", "v"}
+    np.testing.assert_array_equal(saved.get_tensor("v"), [3.0, 4.0])
+
+
+def test_the_read_by_which_a_variable_is_fetched_is_added_where_it_lacks(tmp_path: Path) -> None:
+    graph_def = training_meta_graph(model_of(tmp_path, several_nodes)).graph_def
+    reads = {node.name: list(node.input) for node in graph_def.node if node.op == "ReadVariableOp"}
+    assert reads["again/Read/ReadVariableOp"] == ["again"]
+    assert reads["w/Read/ReadVariableOp"] == ["w"]

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
+from tensorflow.python.framework.function import Defun
 
 from fixtures.control_flow import control_flow
 from harness.errors import BrokenModel
@@ -471,5 +472,89 @@ def test_a_write_in_a_function_is_refused_by_name() -> None:
             return counter.read_value()
 
         tf.identity(function(), name="y")
-        with pytest.raises(BrokenModel, match=r"\(Assign\w+\), which writes .*counter: .*frozen"):
+        words = r"\(Assign\w+\) of the function \w+, which writes counter: .*frozen"
+        with pytest.raises(BrokenModel, match=words):
             frozen(session, ["y"])
+
+
+def test_what_is_summed_up_for_the_time_of_a_run_is_no_write() -> None:
+    with session_without_optimisers() as session:
+        x = placeholder("x", (2,))
+        total = tf.raw_ops.TemporaryVariable(shape=(2,), dtype=tf.float32, var_name="total")
+        first = tf.raw_ops.Assign(ref=total, value=variable("w", (2,)))
+        added = tf.raw_ops.AssignAdd(ref=first, value=x)
+        tf.raw_ops.DestroyTemporaryVariable(ref=added, var_name="total", name="y")
+        assert_freezes_exactly(session, {"x": [1.0, 2.0]})
+
+
+def held_inside(shared_name: str, *, resource: bool, name: str = "w") -> Any:
+    """The value of a variable of two elements whose node stands where this is called."""
+    kept = {"dtype": tf.float32, "shape": (2,), "shared_name": shared_name, "name": name}
+    if resource:
+        return tf.raw_ops.ReadVariableOp(resource=tf.raw_ops.VarHandleOp(**kept), dtype=tf.float32)
+    return tf.raw_ops.Identity(input=tf.raw_ops.VariableV2(**kept))
+
+
+@EITHER_KIND
+def test_a_variable_that_stands_in_a_function_is_found_by_both_names(resource: bool) -> None:
+    """Another of its node's name stands in the main graph."""
+    values = {"outside": [1.0, 2.0], "inside": [30.0, 40.0]}
+    with session_without_optimisers() as session:
+        x = placeholder("x", (2,))
+
+        @tf.function(autograph=False)
+        def inner(x: tf.Tensor) -> tf.Tensor:
+            return x * held_inside("inside", resource=resource)
+
+        @tf.function(autograph=False)
+        def outer(x: tf.Tensor) -> tf.Tensor:
+            return inner(x) + 1.0
+
+        tf.add(outer(x), held_inside("outside", resource=resource), name="y")
+        graph_def = session.graph.as_graph_def()
+    (holder,) = [f for f in graph_def.library.function if "inner" in f.signature.name]
+    named = {
+        "w": np.array(values["outside"], np.float32),
+        f"w of the function {holder.signature.name}": np.array(values["inside"], np.float32),
+    }
+    constant = freeze(graph_def, weights=named, outputs=["y"])
+    assert not {node.op for node in all_nodes(constant)} & VARIABLE_OPS
+    (actual,) = run(constant, ["y"], {"x": [1.0, 10.0]})
+    assert actual.tolist() == [32.0, 403.0]
+
+
+def test_a_handle_is_passed_through_functions_of_tensorflow_1() -> None:
+    with session_without_optimisers() as session:
+        x, w = placeholder("x", (None, 3)), variable("w", (3, 3))
+
+        @Defun(tf.float32)  # type: ignore[untyped-decorator]
+        def inner(x: tf.Tensor) -> tf.Tensor:
+            return tf.matmul(x, w)
+
+        @Defun(tf.float32)  # type: ignore[untyped-decorator]
+        def outer(x: tf.Tensor) -> tf.Tensor:
+            return inner(inner(x) + tf.gather(w, [0]))
+
+        tf.add(outer(x), inner(x), name="y")
+        assert_freezes_exactly(session, {"x": ONES})
+
+
+def test_a_function_of_tensorflow_1_gives_a_handle_back() -> None:
+    with session_without_optimisers() as session:
+        w, b = variable("w", (2, 3)), variable("b", (2, 3))
+
+        @Defun(tf.resource, tf.resource)  # type: ignore[untyped-decorator]
+        def swapped(one: tf.Tensor, other: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return tf.identity(other), tf.identity(one)
+
+        @Defun()  # type: ignore[untyped-decorator]
+        def difference() -> tf.Tensor:
+            handles = swapped(w.handle, b.handle)
+            first, second = (
+                tf.ensure_shape(tf.raw_ops.ReadVariableOp(resource=h, dtype=tf.float32), (2, 3))
+                for h in handles
+            )
+            return first - second
+
+        tf.identity(difference(), name="y")
+        assert_freezes_exactly(session, {})

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
+from harness.graph.extract import extract
 from harness.graph.lint import obstacle, random_warning, warnings
 
 
@@ -36,6 +37,42 @@ def test_a_lookup_table_is_an_obstacle() -> None:
         tf.lookup.StaticHashTable(initializer, -1, name="words")
 
     assert "words" in obstacle(graph_of(build))
+
+
+def looked_up_in_a_function() -> None:
+    initializer = tf.lookup.KeyValueTensorInitializer(["a"], [1])
+    table = tf.lookup.StaticHashTable(initializer, -1, name="words")
+    inner = tf.function(table.lookup, autograph=False)
+    tf.function(inner, autograph=False)(tf.constant(["a"]))
+
+
+def held_by_a_function() -> None:
+    def function() -> tf.Tensor:
+        table = tf.raw_ops.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64, name="words")
+        return tf.raw_ops.LookupTableSizeV2(table_handle=table)
+
+    tf.function(function, autograph=False)()
+
+
+def mutable_table() -> None:
+    table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1, name="words")
+    table.lookup(tf.constant(["a"]))
+
+
+def table_of_the_oldest_graphs() -> None:
+    handle = tf.raw_ops.HashTable(key_dtype=tf.string, value_dtype=tf.int64, name="words")
+    tf.raw_ops.LookupTableSize(table_handle=handle)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [looked_up_in_a_function, held_by_a_function, mutable_table, table_of_the_oldest_graphs],
+    ids=lambda build: build.__name__,
+)
+def test_a_lookup_table_of_any_kind_is_an_obstacle(build: Callable[[], None]) -> None:
+    reason = obstacle(graph_of(build))
+    assert reason.startswith("lookup tables (words, ")
+    assert "initialisers must still be run" in reason
 
 
 def oldest_queue() -> None:
@@ -111,6 +148,16 @@ def test_a_generator_whose_state_is_a_variable_is_an_obstacle(op: str) -> None:
         f"the output depends on my_{op} ({op}), which changes the state that generator/state holds "
         f"each time it runs: a model that draws from tf.random.Generator cannot be frozen"
     )
+
+
+def test_a_generator_that_a_function_draws_from_is_named_by_its_variable() -> None:
+    def build() -> None:
+        generator = tf.random.Generator.from_seed(1)
+        tf.identity(tf.function(lambda: generator.normal([3]), autograph=False)(), name="y")
+
+    reason = obstacle(extract(graph_of(build), inputs=(), outputs=["y"]))
+    assert "(RngReadAndSkip) of the function " in reason
+    assert "the state that random_generator/StateVar holds" in reason
 
 
 def test_what_tensorflow_s_own_generator_puts_into_a_graph_is_an_obstacle() -> None:

@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-from harness.graph.state import as_variable, input_pipeline, tables, variable_nodes, writes
+from harness.graph.state import (
+    Resource,
+    as_variable,
+    input_pipeline,
+    nameless,
+    placed_variables,
+    resource_of,
+    tables,
+    variable_nodes,
+)
+from harness.graph.writing import writes
 
 
 def graph_of(build: Callable[[], object]) -> GraphDef:
@@ -36,6 +47,88 @@ def test_a_variable_of_a_function_is_found() -> None:
     graph_def = GraphDef()
     graph_def.library.function.add().node_def.add(name="w", op="VarHandleOp")
     assert [node.name for node in variable_nodes(graph_def)] == ["w"]
+
+
+def test_a_variable_of_a_function_is_called_after_both() -> None:
+    graph_def = GraphDef()
+    function = graph_def.library.function.add()
+    function.signature.name = "f"
+    function.node_def.add(name="w", op="VarHandleOp").attr["dtype"].type = 1
+    ((where, node),) = placed_variables(graph_def)
+    found = as_variable(node, key="w", function=where)
+    assert (found.name, found.function) == ("w of the function f", "f")
+
+
+def resource(op: str, *, function: str = "", **names: str) -> Resource | None:
+    node = NodeDef(name="node", op=op)
+    for attribute, value in names.items():
+        node.attr[attribute].s = value.encode()
+    return resource_of(node, function=function)
+
+
+@pytest.mark.parametrize("op", ["VarHandleOp", "VariableV2", "Variable"])
+@pytest.mark.parametrize("function", ["", "f"])
+def test_nodes_of_one_shared_name_and_container_are_one_resource(op: str, function: str) -> None:
+    found = resource(op, shared_name="s", function=function)
+    assert found == resource(op, shared_name="s", container="localhost")
+    assert found != resource(op, shared_name="t")
+    assert found != resource(op, shared_name="s", container="c")
+
+
+def test_reference_and_resource_variables_of_one_name_are_kept_apart() -> None:
+    assert resource("VarHandleOp", shared_name="s") != resource("VariableV2", shared_name="s")
+
+
+def test_without_a_shared_name_a_reference_is_named_after_its_node_and_a_handle_is_not() -> None:
+    assert resource("VariableV2") == resource("VariableV2", shared_name="node")
+    handle = resource("VarHandleOp", function="f")
+    assert handle == resource("VarHandleOp")
+    assert handle is not None
+    assert handle.name == ""
+
+
+def test_a_reference_in_a_function_is_nameless_without_a_shared_name() -> None:
+    assert resource("VariableV2", function="f") is None
+    node = NodeDef(name="w", op="VariableV2")
+    node.attr["dtype"].type = 1
+    assert nameless(as_variable(node, key="w", function="f")).startswith(
+        "variable w of the function f (VariableV2) has no shared_name: "
+    )
+
+
+def test_a_node_without_the_attributes_stays_as_it_is() -> None:
+    """So it is written where defaults are stripped."""
+    node = NodeDef(name="w", op="VariableV2")
+    assert resource_of(node) == Resource(container="localhost", name="w", is_reference=True)
+    assert not node.attr
+
+
+def test_resources_are_what_tensorflow_itself_takes_for_one_variable() -> None:
+    """Each variable is given another value, and then all are read by the nodes of the graph."""
+    ops = {"VarHandleOp": tf.raw_ops.VarHandleOp, "VariableV2": tf.raw_ops.VariableV2}
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
+        for op, make in ops.items():
+            for name in ("", "a", "b"):
+                for container in ("", "localhost", "c"):
+                    for node in ("a", "d"):
+                        make(dtype=tf.float32, shape=(), container=container, shared_name=name,
+                             name=f"{op}/{node}")  # fmt: skip
+        nodes = list(variable_nodes(graph.as_graph_def()))
+        values = {}
+        for index, node in enumerate(nodes):
+            values[resource_of(node)] = float(index)
+            holder = graph.get_operation_by_name(node.name).outputs[0]
+            assign = (
+                tf.raw_ops.AssignVariableOp(resource=holder, value=float(index))
+                if node.op == "VarHandleOp"
+                else tf.raw_ops.Assign(ref=holder, value=float(index)).op
+            )
+            session.run(assign)
+        for node in nodes:
+            read = graph.get_operation_by_name(node.name).outputs[0]
+            if node.op == "VarHandleOp":
+                read = tf.raw_ops.ReadVariableOp(resource=read, dtype=tf.float32)
+            assert session.run(read) == values[resource_of(node)]
 
 
 def lookup() -> None:
@@ -67,7 +160,16 @@ def reader() -> None:
     tf.compat.v1.WholeFileReader().read(names)
 
 
-@pytest.mark.parametrize("build", [iterator, queue, oldest_queue, reader])
+def staging_area() -> None:
+    tf.raw_ops.Unstage(dtypes=[tf.float32])
+
+
+def barrier() -> None:
+    handle = tf.raw_ops.Barrier(component_types=[tf.float32])
+    tf.raw_ops.BarrierTakeMany(handle=handle, num_elements=1, component_types=[tf.float32])
+
+
+@pytest.mark.parametrize("build", [iterator, queue, oldest_queue, reader, staging_area, barrier])
 def test_an_input_pipeline_is_found_and_is_no_write(build: Callable[[], object]) -> None:
     graph_def = graph_of(build)
     assert input_pipeline(graph_def)
@@ -93,40 +195,3 @@ def test_a_graph_of_arithmetic_holds_no_state() -> None:
     assert not input_pipeline(graph_def)
     assert not writes(graph_def)
     assert not list(variable_nodes(graph_def))
-
-
-WRITES: dict[str, Callable[[Any], object]] = {
-    "Assign": lambda w: tf.compat.v1.assign(w, tf.zeros((2, 3))),
-    "AssignAdd": lambda w: tf.compat.v1.assign_add(w, tf.zeros((2, 3))),
-    "ScatterUpdate": lambda w: tf.compat.v1.scatter_update(w, [0], [[0.0, 0.0, 0.0]]),
-    "ApplyGradientDescent": lambda w: tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(
-        tf.reduce_sum(w)
-    ),
-    "ApplyAdam": lambda w: tf.compat.v1.train.AdamOptimizer(0.1).minimize(tf.reduce_sum(w)),
-}
-
-
-@pytest.mark.parametrize("op", WRITES)
-@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
-def test_what_changes_a_variable_is_a_write(resource: bool, op: str) -> None:
-    def build() -> None:
-        before = variable(resource=resource)
-        count.append(len(writes(tf.compat.v1.get_default_graph().as_graph_def())))
-        WRITES[op](before)
-
-    count: list[int] = []
-    assert len(writes(graph_of(build))) > count[0]
-
-
-def test_reads_are_no_writes() -> None:
-    def build() -> None:
-        handle = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=(2, 3), shared_name="w")
-        tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
-        tf.raw_ops.ResourceGather(resource=handle, indices=[0], dtype=tf.float32)
-        tf.raw_ops.VariableShape(input=handle)
-        tf.raw_ops.VarIsInitializedOp(resource=handle)
-        reference = tf.raw_ops.VariableV2(shape=(2, 3), dtype=tf.float32)
-        tf.raw_ops.IsVariableInitialized(ref=reference)
-        tf.raw_ops.RefSwitch(data=reference, pred=True)
-
-    assert not writes(graph_of(build))

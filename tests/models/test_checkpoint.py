@@ -52,6 +52,17 @@ def test_variables_on_the_path_have_keys_of_the_checkpoint(fixture: Fixture, bui
     assert model.signature.output_names == fixture.outputs
 
 
+def test_a_collection_of_the_graph_names_its_outputs(tmp_path: Path) -> None:
+    with fresh_session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, (None,), name="x")
+        w = tf.compat.v1.get_variable("w", ())
+        one, _ = (tf.tanh(x * w, name=name) for name in ("one", "other"))
+        tf.compat.v1.add_to_collection("outputs", one)
+        initialise(session)
+        prefix = save(session, saver(), tmp_path, step=1)
+    assert open_checkpoint_model(prefix).signature.output_names == ("one",)
+
+
 def test_what_only_training_needs_is_not_in_the_model(built: Built) -> None:
     model = open_checkpoint_model(built("softmax_regression-ref"))
     assert {variable.name for variable in model.variables} == {"layer/kernel", "layer/bias"}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-from fixtures.training import fresh_session, save_initialised
+from fixtures.training import fresh_session, initialise, save, save_initialised, saver
 from harness.errors import BrokenModel
 from harness.models.model import Model
 from harness.models.opening import open_model
@@ -117,3 +119,123 @@ def test_a_model_without_variables_needs_no_checkpoint(tmp_path: Path) -> None:
         tf.tanh(tf.compat.v1.placeholder(tf.float32, (), name="x"), name="y")
         graph.write_bytes(frozen.as_graph_def().SerializeToString())
     check_restorable(open_model(Request(path=graph)))
+
+
+def opened(folder: Path, build: Callable[[], object], **saver_options: Any) -> Model:
+    """The model that `y` is of, each variable with its first value."""
+    with fresh_session() as session:
+        build()
+        session.run(tf.compat.v1.local_variables_initializer())
+        initialise(session)
+        prefix = save(session, saver(**saver_options), folder, step=1)
+        return open_model(Request(path=prefix, outputs=("y",)))
+
+
+def weight(name: str = "w", **options: Any) -> Any:
+    return tf.compat.v1.get_variable(name, initializer=ONES, **options)
+
+
+def end(*values: Any) -> None:
+    total = tf.add_n([tf.reduce_sum(value) for value in values])
+    tf.add(tf.compat.v1.placeholder(tf.float32, (), name="x"), total, name="y")
+
+
+def counted(*, resource: bool) -> None:
+    local = [tf.compat.v1.GraphKeys.LOCAL_VARIABLES]
+    end(weight(), weight("count", use_resource=resource, collections=local))
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_a_local_variable_is_told_as_such_with_the_remedy(tmp_path: Path, resource: bool) -> None:
+    model = opened(tmp_path, lambda: counted(resource=resource))
+    with pytest.raises(BrokenModel) as caught:
+        check_restorable(model)
+    assert str(caught.value) == (
+        "the output depends on count, in the collection of local variables, which no saver saves: "
+        "what initialises it must still be run, so that the model cannot be frozen as it is; name "
+        "an output that does without it with --outputs NAME"
+    )
+
+
+def test_the_counters_of_a_metric_are_named(tmp_path: Path) -> None:
+    model = opened(tmp_path, lambda: end(tf.compat.v1.metrics.mean(weight())[0]))
+    with pytest.raises(BrokenModel, match=r"on mean/total, mean/count, in the .*local variables"):
+        check_restorable(model)
+
+
+def test_a_local_variable_of_a_saved_model_is_told_as_such(tmp_path: Path) -> None:
+    builder = tf.compat.v1.saved_model.Builder(str(tmp_path / "saved"))
+    with fresh_session() as session:
+        counted(resource=True)
+        initialise(session)
+        builder.add_meta_graph_and_variables(session, ["serve"])
+    builder.save()
+    model = open_model(Request(path=tmp_path / "saved", outputs=("y",)))
+    with pytest.raises(BrokenModel, match=r"depends on count, in the .*local variables"):
+        check_restorable(model)
+
+
+def test_a_local_variable_that_was_saved_all_the_same_is_restored(tmp_path: Path) -> None:
+    with fresh_session() as session:
+        counted(resource=True)
+        session.run(tf.compat.v1.local_variables_initializer())
+        initialise(session)
+        both = [*tf.compat.v1.global_variables(), *tf.compat.v1.local_variables()]
+        prefix = save(session, saver(var_list=both), tmp_path, step=1)
+        check_restorable(open_model(Request(path=prefix, outputs=("y",))))
+
+
+def test_a_variable_that_the_saver_leaves_out_is_told_as_such(tmp_path: Path) -> None:
+    with fresh_session() as session:
+        kept = weight("kept")
+        end(kept, weight("left"))
+        initialise(session)
+        prefix = save(session, saver(var_list=[kept]), tmp_path, step=1)
+    with pytest.raises(BrokenModel, match=r"depends on left, which the graph's saver does not"):
+        check_restorable(open_model(Request(path=prefix, outputs=("y",))))
+
+
+def test_a_reference_variable_without_a_name_in_a_function_is_refused(tmp_path: Path) -> None:
+    def build() -> None:
+        @tf.function(autograph=False)
+        def function() -> tf.Tensor:
+            return tf.identity(tf.raw_ops.VariableV2(shape=(2,), dtype=tf.float32, name="inner"))
+
+        end(weight(), function())
+
+    words = r"variable inner of the function \w+ \(VariableV2\) has no shared_name"
+    with pytest.raises(BrokenModel, match=words):
+        check_restorable(opened(tmp_path, build))
+
+
+def shared(folder: Path, *, other: float) -> Model:
+    """A checkpoint with two values for the nodes of one resource, which the saver restores."""
+    with fresh_session() as session:
+        one, two = (weight(name, use_resource=True) for name in ("one", "two"))
+        end(one, two)
+        initialise(session)
+        session.run(two.assign(ONES * other))
+        prefix = save(session, saver(), folder, step=1)
+    path = Path(f"{prefix}.meta")
+    meta = MetaGraphDef.FromString(path.read_bytes())
+    for node in meta.graph_def.node:
+        if node.op == "VarHandleOp":
+            node.attr["shared_name"].s = b"one"
+    path.write_bytes(meta.SerializeToString())
+    return open_model(Request(path=prefix, outputs=("y",)))
+
+
+def test_one_variable_for_which_two_values_are_saved_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BrokenModel) as caught:
+        check_restorable(shared(tmp_path, other=2.0))
+    assert str(caught.value) == (
+        "one and two have the shared_name 'one' and so are one variable, yet the saver restores "
+        "one into the one and two, of another value, into the other: which of them it keeps is "
+        "left to chance"
+    )
+
+
+def test_one_variable_that_is_saved_twice_is_restored(tmp_path: Path) -> None:
+    model = shared(tmp_path, other=1.0)
+    assert {variable.key for variable in model.variables} == {"one", "two"}
+    check_restorable(model)

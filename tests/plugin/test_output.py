@@ -28,6 +28,25 @@ def test_the_header_names_the_reference_the_signature_and_the_settings(
     )
 
 
+@pytest.mark.parametrize(
+    ("fixture", "tensor"), [("from_iterator-ref", "IteratorGetNext"), ("from_queue-ref", "batch")]
+)
+def test_a_model_fed_by_an_input_pipeline_is_cut_there(
+    fixture: str, tensor: str, verify: Verify, built: Callable[[str], Path]
+) -> None:
+    result = verify(checkpoint=built(fixture))
+
+    result.stdout.fnmatch_lines(
+        [
+            f"  inputs (inferred): {tensor} float32 *",
+            f"  the graph is cut at {tensor}: what lies before is not run",
+            "  outputs (inferred): prediction float32 *",
+            "model.ckpt-60 is equivalent",
+        ]
+    )
+    assert result.ret == pytest.ExitCode.OK
+
+
 def test_names_that_were_given_are_not_called_inferred(verify: Verify) -> None:
     result = verify("--inputs=inputs", "--outputs=prediction")
 
