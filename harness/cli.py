@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from harness import __version__
 from harness.exporters.registry import method_names
+from harness.inspect_command import add_arguments, run_inspect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,13 +26,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Verify a model. Every option of the pytest plugin may follow PATH.",
         epilog="example: freezeproof verify runs/model.ckpt-1000 --frozen shipped.pb",
     )
-    verify.add_argument("path", metavar="PATH", help="a checkpoint, SavedModel folder or .pb")
+    verify.add_argument(
+        "path", metavar="PATH", help="a checkpoint, SavedModel folder or .pb, or a URL of one"
+    )
     verify.add_argument("options", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    inspect = commands.add_parser(
+        "inspect",
+        help="print what a model on disk is, and what would be its inputs and outputs",
+        description="Print what a model on disk is, what would be taken as its inputs and outputs, "
+        "and what would be frozen. Nothing is run.",
+        epilog="example: freezeproof inspect runs/model.ckpt-1000 --outputs=classes",
+    )
+    add_arguments(inspect)
     commands.add_parser("methods", help="list the export methods")
     known = parser.parse_args(arguments)
     if known.command == "methods":
         print("\n".join(method_names()))
         return 0
+    if known.command == "inspect":
+        return run_inspect(known)
     # A process of its own: pytest rewrites the assertions of plugins that were not imported yet,
     # and warns of this one, which was.
     command = [sys.executable, "-m", "pytest", f"--checkpoint={known.path}", *known.options]

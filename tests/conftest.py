@@ -1,4 +1,4 @@
-"""Settings of the harness's own tests, and a compiler for op libraries."""
+"""Settings of the harness's own tests, a compiler of op libraries, a TF2 SavedModel."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, settings
 
 # A slow machine is no fault of the code under test.
@@ -29,8 +30,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         pytest.skip(missing)
 
     def build(source: str) -> Path:
-        import tensorflow as tf
-
         folder = tmp_path_factory.mktemp("op_library")
         (folder / "source.c").write_text(source)
         library = folder / "library.so"
@@ -48,3 +47,38 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def double_library(compiled: Callable[[str], Path]) -> Path:
     """A library with the op FreezeproofDouble, which a process that loads it never forgets."""
     return compiled((Path(__file__).parent / "op_library" / "double.c").read_text())
+
+
+class TwoLayers(tf.Module):
+    """Two layers whose variables have one name and are told apart by their objects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = tf.Variable(tf.random.stateless_normal((3, 4), (1, 2)), name="weights")
+        self.second = tf.Variable(tf.random.stateless_normal((4, 2), (3, 4)), name="weights")
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 3), tf.float32, name="x")])
+    def predict(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        hidden = tf.tanh(tf.matmul(x, self.first))
+        return {"scores": tf.matmul(hidden, self.second), "hidden": hidden}
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 3), tf.float32, name="x")])
+    def embed(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": tf.matmul(x, self.first)}
+
+
+@pytest.fixture(scope="session")
+def two_layers() -> TwoLayers:
+    return TwoLayers()
+
+
+@pytest.fixture(scope="session")
+def saved_model(two_layers: TwoLayers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel with the signatures `serving_default` and `embed`."""
+    folder = tmp_path_factory.mktemp("saved") / "two_layers"
+    tf.saved_model.save(
+        two_layers,
+        str(folder),
+        signatures={"serving_default": two_layers.predict, "embed": two_layers.embed},
+    )
+    return folder

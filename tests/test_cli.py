@@ -56,6 +56,8 @@ def test_options_after_the_path_go_to_pytest_as_they_stand(delegated: list[list[
         ["verify"],
         ["verify", "--frozen", "a.pb", "model"],
         ["methods", "--frozen", "a.pb"],
+        ["inspect"],
+        ["inspect", "model", "--frozen", "a.pb"],
         ["prove", "model"],
     ],
     ids=" ".join,

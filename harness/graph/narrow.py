@@ -70,6 +70,6 @@ def _fits(part: graph_pb2.GraphDef, spec: TensorSpec, rank: int) -> bool:
     with tf.Graph().as_default():
         try:
             tf.import_graph_def(trial, name="")
-        except ValueError:
+        except (ValueError, KeyError, tf.errors.OpError):
             return False
     return True

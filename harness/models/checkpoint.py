@@ -56,7 +56,7 @@ def open_checkpoint_model(
             path=prefix,
             kind="checkpoint",
             named=Named(inputs=inputs, outputs=outputs),
-            entries=_known(entries, saved),
+            entries=known_entries(entries, saved),
             checkpoint_prefix=str(prefix),
             saved_tensors=len(saved),
             collections=collections_of(meta),
@@ -112,10 +112,13 @@ def _check_keys(model: Model, saved: dict[str, list[int]], meta_path: Path) -> N
     )
 
 
-def _known(
+def known_entries(
     entries: dict[str, CheckpointEntry], saved: dict[str, list[int]]
 ) -> dict[str, CheckpointEntry]:
-    # A saver of moving averages names keys that this checkpoint lacks; the plain name may do.
+    """Return the entries without those whose key is not saved while the variable's own name is.
+
+    A saver of moving averages names keys that a checkpoint of plain values lacks.
+    """
     return {
         name: entry for name, entry in entries.items() if entry.key in saved or name not in saved
     }

@@ -41,7 +41,7 @@ def open_saved_model(
         RequestError: there are no such tags, signature or tensors.
         BrokenModel: a file is missing or damaged.
     """
-    meta = _meta_graph(folder, tags)
+    meta = choose_meta_graph(folder, tags)
     if signature_key and outputs:
         raise RequestError("--signature and --outputs both say what the outputs are: give one")
     prefix = folder / "variables" / "variables"
@@ -49,11 +49,13 @@ def open_saved_model(
     if has_variables:
         check_files(prefix)
     with making_sense_of(_file_in(folder)):
-        signature = None if outputs else _signature(folder, meta, signature_key)
+        signature = None if outputs else choose_signature(folder, meta, signature_key)
         stated = (
-            {spec.name: spec for spec in _specs(signature.inputs.values())} if signature else None
+            {spec.name: spec for spec in signature_specs(signature.inputs.values())}
+            if signature
+            else None
         )
-        results = _specs(signature.outputs.values() if signature else ())
+        results = signature_specs(signature.outputs.values() if signature else ())
         model = assemble(
             meta.graph_def,
             path=folder,
@@ -86,11 +88,11 @@ def check_serves(folder: Path, *, inputs: Sequence[str], outputs: Sequence[str])
     Raises:
         BrokenModel: it has signatures, and none takes the inputs and gives the outputs.
     """
-    meta = _meta_graph(folder, ())
+    meta = choose_meta_graph(folder, ())
     served = {
         key: (
-            {spec.name for spec in _specs(signature.inputs.values())},
-            {spec.name for spec in _specs(signature.outputs.values())},
+            {spec.name for spec in signature_specs(signature.inputs.values())},
+            {spec.name for spec in signature_specs(signature.outputs.values())},
         )
         for key, signature in meta.signature_def.items()
         if not key.startswith("__")
@@ -109,8 +111,14 @@ def check_serves(folder: Path, *, inputs: Sequence[str], outputs: Sequence[str])
     )
 
 
-def _meta_graph(folder: Path, tags: Sequence[str]) -> meta_graph_pb2.MetaGraphDef:
-    saved_model = _read(folder)
+def choose_meta_graph(folder: Path, tags: Sequence[str]) -> meta_graph_pb2.MetaGraphDef:
+    """Return the graph with those tags; without any, the one to serve, or the only one.
+
+    Raises:
+        RequestError: there is none, or several and no tags to choose by.
+        BrokenModel: the file cannot be read.
+    """
+    saved_model = read_saved_model(folder)
     by_tags = {frozenset(m.meta_info_def.tags): m for m in saved_model.meta_graphs}
     all_tags = "; ".join(",".join(sorted(found)) or "(none)" for found in by_tags)
     if tags:
@@ -126,7 +134,12 @@ def _meta_graph(folder: Path, tags: Sequence[str]) -> meta_graph_pb2.MetaGraphDe
     raise RequestError(f"{folder} holds several graphs: choose one with --tags, of {all_tags}")
 
 
-def _read(folder: Path) -> saved_model_pb2.SavedModel:
+def read_saved_model(folder: Path) -> saved_model_pb2.SavedModel:
+    """Return what saved_model.pb or .pbtxt holds.
+
+    Raises:
+        BrokenModel: no SavedModel, or one that TensorFlow would not find under that name.
+    """
     path = _file_in(folder)
     saved_model = read_graph_file(path, SAVED_MODEL)
     has_text = is_text(read_head(path))
@@ -143,9 +156,14 @@ def _file_in(folder: Path) -> Path:
     return binary if binary.is_file() else binary.with_suffix(".pbtxt")
 
 
-def _signature(
+def choose_signature(
     folder: Path, meta: meta_graph_pb2.MetaGraphDef, key: str | None
 ) -> meta_graph_pb2.SignatureDef | None:
+    """Return the signature of that key; without a key, the default or the only one, or None.
+
+    Raises:
+        RequestError: there is none of that key, or several and no key.
+    """
     signatures = {k: s for k, s in meta.signature_def.items() if not k.startswith("__")}
     if key is not None:
         if key not in signatures:
@@ -167,7 +185,7 @@ def _count_of_tensors(prefix: Path) -> int:
     return len(open_checkpoint(str(prefix)).get_variable_to_shape_map())
 
 
-def _specs(infos: Iterable[meta_graph_pb2.TensorInfo]) -> list[TensorSpec]:
+def signature_specs(infos: Iterable[meta_graph_pb2.TensorInfo]) -> list[TensorSpec]:
     """Return the tensors of a signature, by name, each once; a sparse one is three."""
     found: dict[str, TensorSpec] = {}
     for info in infos:

@@ -69,6 +69,15 @@ def test_a_contradiction_is_left_to_the_session() -> None:
     assert narrowed(graph_def, (spec,)) == (spec,)
 
 
+def test_an_op_that_is_not_known_is_left_to_the_session() -> None:
+    with tf.Graph().as_default() as graph:
+        product(v1.placeholder(tf.float32, None, name="x"), tf.ones((4, 2)))
+        graph_def = graph.as_graph_def()
+    graph_def.node[-1].op = "NobodyKnowsThisOp"
+    spec = TensorSpec(name="x", dtype="float32", shape=None)
+    assert narrowed(graph_def, (spec,)) == (spec,)
+
+
 def test_each_of_several_inputs_is_narrowed() -> None:
     with tf.Graph().as_default() as graph:
         x, w = (v1.placeholder(tf.float32, None, name=name) for name in ("x", "w"))
