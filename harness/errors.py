@@ -59,13 +59,18 @@ def nearest(name: str, choices: Iterable[str], *, limit: int = 3) -> str:
 
 
 def _likely(name: str, choices: Collection[str]) -> Collection[str]:
-    """Return the few of many choices that hold most of the pairs of letters in `name`."""
+    """Return the few of many choices that hold most pairs of letters of `name`.
+
+    Of those that hold as many, the closest in length.
+    """
     if len(choices) <= _COMPARABLE:
         return choices
     pairs = {name[index : index + 2] for index in range(len(name) - 1)}
-    return heapq.nlargest(
-        _COMPARABLE, choices, key=lambda choice: sum(map(choice.__contains__, pairs))
-    )
+
+    def likeness(choice: str) -> tuple[int, int]:
+        return sum(map(choice.__contains__, pairs)), -abs(len(choice) - len(name))
+
+    return heapq.nlargest(_COMPARABLE, choices, key=likeness)
 
 
 def first_line(error: BaseException) -> str:

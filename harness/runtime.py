@@ -32,6 +32,7 @@ with warnings.catch_warnings():
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 
+_BYTES_AT_A_TIME = 64 * 2**20
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
@@ -114,10 +115,7 @@ class Runner:
             raise BrokenModel(
                 f"the outputs cannot be computed from the inputs: {first_line(error)}"
             ) from error
-        # One value at a time: the weights are never held twice.
-        weights = self._model.weights
-        for variable, (value, assign) in zip(variables, assigns, strict=True):
-            self._assign(variable.name, value, assign, weights[variable.name])
+        self._assign(variables, assigns)
         self._input_shapes = {
             name: _static_shape(graph, name) for name in self._model.signature.input_names
         }
@@ -130,12 +128,34 @@ class Runner:
             self._session.close()
         self._session = self._callable = None
 
-    def _assign(self, name: str, placeholder: Any, assign: Any, value: Array) -> None:
+    def _assign(self, variables: list[Variable], assigns: list[tuple[Any, Any]]) -> None:
+        """Give the variables their values, some at a time: the weights are never held twice.
+
+        Not one at a time: what a call of `Session.run` costs grows with the graph.
+        """
+        weights = self._model.weights
+        batch: list[tuple[str, Any, Any, Array]] = []
+        for variable, (placeholder, assign) in zip(variables, assigns, strict=True):
+            batch.append((variable.name, placeholder, assign, weights[variable.name]))
+            if sum(value.nbytes for *_, value in batch) >= _BYTES_AT_A_TIME:
+                self._assign_batch(batch)
+                batch.clear()
+        self._assign_batch(batch)
+
+    def _assign_batch(self, batch: list[tuple[str, Any, Any, Array]]) -> None:
+        if not batch:
+            return
         try:
-            self._session.run(assign, {placeholder: value})
+            self._session.run(
+                [assign for _, _, assign, _ in batch],
+                {placeholder: value for _, placeholder, _, value in batch},
+            )
         except (ValueError, tf.errors.OpError) as error:
+            if len(batch) > 1:  # one by one, to see whose fault it is
+                for one in batch:
+                    self._assign_batch([one])
             raise BrokenModel(
-                f"variable {name} does not take its value: {first_line(error)}"
+                f"variable {batch[0][0]} does not take its value: {first_line(error)}"
             ) from error
 
     def _make_callable(self) -> Any:

@@ -52,6 +52,22 @@ def test_nothing_is_told_where_nothing_is_near(choices: list[str]) -> None:
     assert nearest("softmax", choices) == ""
 
 
+@pytest.mark.parametrize("typed", ["layer_0777/kernl", "Layer_0777/kernel_", "ayer_0777/kernle"])
+def test_a_misspelt_name_is_near_among_very_many(typed: str) -> None:
+    choices = [f"layer_{n:04}/{what}" for n in range(1000) for what in ("kernel", "bias", "Relu")]
+    assert nearest(typed, choices, limit=1) == "; nearest: layer_0777/kernel"
+
+
+def test_a_short_name_is_near_among_very_many() -> None:
+    choices = [f"layer_{n:04}/{what}" for n in range(1000) for what in ("bias", "Relu")]
+    assert nearest("yt", [*choices, "y"], limit=1) == "; nearest: y"
+
+
+def test_a_name_without_its_scope_is_near_among_very_many() -> None:
+    choices = [f"a_very_long_scope/layer_{n:04}/{w}" for n in range(1000) for w in ("W", "b")]
+    assert nearest("Out", [*choices, "a/very/long/scope/for/a/name/Out"]).endswith("name/Out")
+
+
 @given(name=st.text(), choices=st.lists(st.text()))
 def test_what_is_told_was_a_choice(name: str, choices: list[str]) -> None:
     told = nearest(name, choices, limit=1)

@@ -109,6 +109,8 @@ def needed_functions(
     graph_def: graph_pb2.GraphDef, nodes: Iterable[node_def_pb2.NodeDef]
 ) -> list[function_pb2.FunctionDef]:
     """Return the library functions that `nodes` call, directly or not, in library order."""
+    if not graph_def.library.function:
+        return []
     library = {function.signature.name: function for function in graph_def.library.function}
     seen: set[str] = set()
     queue = deque(nodes)

@@ -17,7 +17,7 @@ from harness.errors import RequestError
 from harness.graph.dtypes import output_dtypes
 from harness.graph.edges import Edges, closure, edges_of
 from harness.graph.extract import PLACEHOLDER_OPS, reachable
-from harness.graph.forward import ForwardNode, forward_part
+from harness.graph.forward import ForwardNode, ForwardPart, forward_part
 from harness.graph.pipeline import meeting_points
 from harness.graph.tensors import described
 from harness.signature import format_shape
@@ -145,8 +145,9 @@ def infer_outputs(
     Raises:
         RequestError: no node stands out; the message lists the best as options to copy.
     """
-    ranked = rank_outputs(graph_def, collections)
-    winners = _winners(ranked, edges_of(graph_def))
+    part = forward_part(graph_def, collections)
+    ranked = _ranked(graph_def, part, collections or {})
+    winners = _winners(ranked, part.edges)
     if winners:
         return tuple(tensor for each in winners for tensor in each.tensors)
     likely = [
@@ -196,11 +197,16 @@ def rank_outputs(
     graph_def: graph_pb2.GraphDef, collections: Mapping[str, Collection[str]] | None = None
 ) -> list[RankedOutput]:
     """Return the forward nodes that have tensors to fetch, with their scores, best first."""
-    part = forward_part(graph_def, collections)
+    return _ranked(graph_def, forward_part(graph_def, collections), collections or {})
+
+
+def _ranked(
+    graph_def: graph_pb2.GraphDef, part: ForwardPart, collections: Mapping[str, Collection[str]]
+) -> list[RankedOutput]:
     edges = part.edges
     collected = {
         node_name(name)
-        for key, names in (collections or {}).items()
+        for key, names in collections.items()
         if _USUAL_NAME.match(key)
         for name in names
     }

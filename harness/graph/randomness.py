@@ -93,6 +93,8 @@ def random_ops(graph_def: graph_pb2.GraphDef) -> list[str]:
 
 def pin_randomness(graph_def: graph_pb2.GraphDef, *, seed: tuple[int, int] = SEED) -> None:
     """Make every random op of `graph_def` (changed in place) give the same numbers in every run."""
+    if not any(node.op in RANDOM_OPS for node in all_nodes(graph_def)):
+        return
     if has_random_streams(graph_def):
         for node in all_nodes(graph_def):
             # Iterations of a loop that overlap would draw from the stream in any order.

@@ -9,7 +9,7 @@ whose i-th tensor name is the key.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
@@ -30,12 +30,41 @@ class CheckpointEntry:
     slice_spec: str = ""
 
 
+class _Body:
+    """The nodes of a graph or of a function body by name, each list of strings read once.
+
+    A saver names all keys in one constant, and every one of its Assigns leads there.
+    """
+
+    def __init__(self, nodes: Iterable[node_def_pb2.NodeDef]) -> None:
+        self.nodes = {node.name: node for node in nodes}
+        self._strings: dict[str, list[str]] = {}
+
+    def source(self, reference: str) -> node_def_pb2.NodeDef | None:
+        """Return the node that `reference` names, None where it is no node (a formal argument)."""
+        return self.nodes.get(node_name(reference))
+
+    def strings(self, reference: str) -> list[str]:
+        """Return the strings of the constant that `reference` names; none of anything else."""
+        name = node_name(reference)
+        if name not in self._strings:
+            self._strings[name] = _strings(self.nodes.get(name))
+        return self._strings[name]
+
+
+def _strings(node: node_def_pb2.NodeDef | None) -> list[str]:
+    if node is None or node.op != "Const":
+        return []
+    values = tensor_util.MakeNdarray(node.attr["value"].tensor).reshape(-1)
+    return [value.decode() for value in values]
+
+
 def checkpoint_entries(
     graph_def: graph_pb2.GraphDef, *, restore_op: str
 ) -> dict[str, CheckpointEntry]:
     """Map the name of each variable node that `restore_op` restores to its checkpoint entry."""
-    nodes = {node.name: node for node in graph_def.node}
-    root = nodes.get(node_name(restore_op))
+    body = _Body(graph_def.node)
+    root = body.source(restore_op)
     if root is None:
         return {}
     library = {function.signature.name: function for function in graph_def.library.function}
@@ -47,29 +76,28 @@ def checkpoint_entries(
         if function is not None:
             entries.update(_entries_of_call(node, function))
         elif node.op in _ASSIGNS:
-            entries.update(_entries_of_assigns([node], nodes))
+            entries.update(_entries_of_assigns([node], body))
         for reference in node.input:
-            source = node_name(reference)
             # Control edges lead from the restore op to its Assigns; values are traced from there.
-            if is_control(reference) and source in nodes and source not in seen:
-                seen.add(source)
-                queue.append(nodes[source])
+            source = body.source(reference) if is_control(reference) else None
+            if source is not None and source.name not in seen:
+                seen.add(source.name)
+                queue.append(source)
     return entries
 
 
 def _entries_of_call(
     call: node_def_pb2.NodeDef, function: function_pb2.FunctionDef
 ) -> dict[str, CheckpointEntry]:
-    body = {node.name: node for node in function.node_def}
     formals = [argument.name for argument in function.signature.input_arg]
     actuals = [reference for reference in call.input if not is_control(reference)]
     passed = dict(zip(formals, map(node_name, actuals), strict=True))
-    inside = _entries_of_assigns(function.node_def, body)
+    inside = _entries_of_assigns(function.node_def, _Body(function.node_def))
     return {passed.get(name, name): entry for name, entry in inside.items()}
 
 
 def _entries_of_assigns(
-    nodes: Iterable[node_def_pb2.NodeDef], body: Mapping[str, node_def_pb2.NodeDef]
+    nodes: Iterable[node_def_pb2.NodeDef], body: _Body
 ) -> dict[str, CheckpointEntry]:
     entries = {}
     for node in nodes:
@@ -81,33 +109,23 @@ def _entries_of_assigns(
     return entries
 
 
-def _entry_of_value(
-    reference: str, body: Mapping[str, node_def_pb2.NodeDef]
-) -> CheckpointEntry | None:
-    while (node := body.get(node_name(reference))) is not None and node.op in _FORWARDS:
+def _entry_of_value(reference: str, body: _Body) -> CheckpointEntry | None:
+    while (node := body.source(reference)) is not None and node.op in _FORWARDS:
         reference = node.input[0]
     if node is None or node.op not in _RESTORES:
         return None
-    names = _strings(node.input[1], body)
+    names = body.strings(node.input[1])
     # "RestoreV2:3" in a graph, "RestoreV2:tensors:3" in a function body.
     last = canonical(reference).rpartition(":")[2]
     index = int(last) if last.isdigit() else 0
-    slices = [""] * len(names) if node.op == "Restore" else _strings(node.input[2], body)
+    slices = [""] * len(names) if node.op == "Restore" else body.strings(node.input[2])
     if index >= len(names) or index >= len(slices):
         return None
     return CheckpointEntry(key=names[index], slice_spec=slices[index])
 
 
-def _origin(reference: str, body: Mapping[str, node_def_pb2.NodeDef]) -> str:
+def _origin(reference: str, body: _Body) -> str:
     """Return the node that a reference or handle comes from, past Identity and the like."""
-    while (node := body.get(node_name(reference))) is not None and node.op in _FORWARDS:
+    while (node := body.source(reference)) is not None and node.op in _FORWARDS:
         reference = node.input[0]
     return node_name(reference)
-
-
-def _strings(reference: str, body: Mapping[str, node_def_pb2.NodeDef]) -> list[str]:
-    node = body.get(node_name(reference))
-    if node is None or node.op != "Const":
-        return []
-    values = tensor_util.MakeNdarray(node.attr["value"].tensor).reshape(-1)
-    return [value.decode() for value in values]

@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
+from harness.collector import collector_paused
 from harness.errors import BrokenModel, RequestError, first_line, listed, nearest
 from harness.graph.dtypes import output_dtypes
 from harness.graph.op_registration import check_registered
@@ -40,7 +41,7 @@ def open_candidate(
     inputs = [names.get(name, name) for name in signature.input_names]
     outputs = [names.get(name, name) for name in signature.output_names]
     try:
-        with making_sense_of(path):
+        with making_sense_of(path), collector_paused():
             if location.kind == "saved_model":
                 check_serves(location.path, inputs=inputs, outputs=outputs)
                 model = open_saved_model(location.path, inputs=inputs, outputs=outputs)

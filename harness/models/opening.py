@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator
 from dataclasses import replace
 
 from tensorflow.core.framework import graph_pb2
 
+from harness.collector import collector_paused
 from harness.errors import RequestError
 from harness.graph.extract import reachable
 from harness.locate import Location, locate
@@ -31,24 +29,8 @@ def open_model(request: Request) -> Model:
     """
     location = locate(request.path)
     check_options(request, location)
-    with _collector_paused():
+    with collector_paused():
         return _with_needed_inputs(_open(location, request), named=bool(request.inputs))
-
-
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep Python from looking for garbage, of which reading a graph makes next to none.
-
-    For every 100,000 nodes it would go several times through all objects that TensorFlow has made:
-    a third of the time, and the part of it that grows faster than the graph.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def check_options(request: Request, location: Location) -> None:

@@ -11,6 +11,8 @@ from harness.graph.state import Resource, Variable, nameless
 from harness.models.model import Model, open_checkpoint, slice_of
 from harness.signature import format_shape, shape_accepts
 
+_LISTED = 3
+
 
 def check_restorable(model: Model) -> None:
     """Hold every variable on the path against the checkpoint: present, same shape, same dtype.
@@ -30,18 +32,14 @@ def check_restorable(model: Model) -> None:
     _check_named(model)
     reader = open_checkpoint(model.checkpoint_prefix)
     shapes = reader.get_variable_to_shape_map()
-    dtypes = reader.get_variable_to_dtype_map()
+    dtypes = {key: dtype_name(enum) for key, enum in reader.get_variable_to_dtype_map().items()}
     _check_saved(model, shapes)
-    faults = [
-        fault
-        for variable in model.variables
-        if (fault := _fault(variable, shapes, {k: dtype_name(v) for k, v in dtypes.items()}))
-    ]
-    if faults:
-        rest = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+    unfit = [variable for variable in model.variables if _is_unfit(variable, shapes, dtypes)]
+    if unfit:
+        faults = [_fault(variable, shapes, dtypes) for variable in unfit[:_LISTED]]
+        rest = f"; and {len(unfit) - _LISTED} more" if len(unfit) > _LISTED else ""
         raise BrokenModel(
-            f"graph and weights of {model.path} are of different runs: "
-            f"{'; '.join(faults[:3])}{rest}"
+            f"graph and weights of {model.path} are of different runs: {'; '.join(faults)}{rest}"
         )
     _check_agreement(model)
 
@@ -90,25 +88,35 @@ def _check_agreement(model: Model) -> None:
             )
 
 
+def _is_unfit(variable: Variable, shapes: dict[str, list[int]], dtypes: dict[str, str]) -> bool:
+    return (
+        variable.key not in shapes
+        or not shape_accepts(variable.shape, _saved_shape(variable, shapes))
+        or variable.dtype != dtypes[variable.key]
+    )
+
+
 def _fault(variable: Variable, shapes: dict[str, list[int]], dtypes: dict[str, str]) -> str:
+    """Return what is wrong with an unfit variable: of many, naming all would take minutes."""
     key = variable.key
     if key not in shapes:
         known_as = "" if key == variable.name else f" (saved as {key})"
         return f"variable {variable.name}{known_as} is not in the checkpoint{nearest(key, shapes)}"
-    saved = tuple(shapes[key])
-    if variable.slice_spec:
-        saved = _sliced(saved, variable.slice_spec)
+    saved = _saved_shape(variable, shapes)
     if not shape_accepts(variable.shape, saved):
         return (
             f"variable {variable.name} is {format_shape(variable.shape)} in the graph and "
             f"{format_shape(saved)} in the checkpoint"
         )
-    if variable.dtype != dtypes[key]:
-        return (
-            f"variable {variable.name} is {variable.dtype} in the graph and {dtypes[key]} in "
-            f"the checkpoint"
-        )
-    return ""
+    return (
+        f"variable {variable.name} is {variable.dtype} in the graph and {dtypes[key]} in "
+        f"the checkpoint"
+    )
+
+
+def _saved_shape(variable: Variable, shapes: dict[str, list[int]]) -> tuple[int, ...]:
+    saved = tuple(shapes[variable.key])
+    return _sliced(saved, variable.slice_spec) if variable.slice_spec else saved
 
 
 def _sliced(shape: tuple[int, ...], spec: str) -> tuple[int, ...]:

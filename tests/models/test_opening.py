@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,20 @@ def test_a_graph_that_cannot_be_imported_is_opened_all_the_same(frozen: Path) ->
     frozen.write_bytes(frozen.read_bytes().replace(b"Placeholder", b"Nobodyknows"))
     model = open_model(Request(path=frozen, inputs=(), outputs=("y",)))
     assert model.signature.outputs[0].shape is None
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(frozen: Path, is_enabled: bool) -> None:
+    try:
+        if not is_enabled:
+            gc.disable()
+        open_model(Request(path=frozen, inputs=("x",), outputs=("y",)))
+        assert gc.isenabled() == is_enabled
+        with pytest.raises(RequestError, match="--outputs nothing"):
+            open_model(Request(path=frozen, inputs=("x",), outputs=("nothing",)))
+        assert gc.isenabled() == is_enabled
+    finally:
+        gc.enable()
 
 
 def two_inputs(folder: Path) -> Path:
