@@ -15,12 +15,14 @@ import harness
 NEEDS_TENSORFLOW = (
     "harness.graph",
     "harness.models",
+    "harness.inspection",
     "harness.original",
     "harness.runtime",
     "harness.proof",
     "harness.scrutiny",
 )
 EXPORTERS = "harness.exporters"
+WITHOUT_IT_THERE = ("harness.exporters.registry", "harness.inspection.facts")
 
 IMPORTS_NO_TENSORFLOW = """
 import runpy, sys
@@ -93,4 +95,4 @@ def test_all_but_the_layers_that_use_tensorflow_can_be_imported_without_it(tmp_p
         if not module.name.startswith((*NEEDS_TENSORFLOW, EXPORTERS))
     ]
     assert {"harness.criteria", "harness.suite.test_model", "harness.inputs.spec"} <= set(names)
-    run(WITHOUT_TENSORFLOW.format(names=[*names, f"{EXPORTERS}.registry"]), tmp_path)
+    run(WITHOUT_TENSORFLOW.format(names=[*names, *WITHOUT_IT_THERE]), tmp_path)
