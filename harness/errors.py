@@ -43,7 +43,8 @@ class Rejected(FreezeproofError):
 
 def file_error(error: OSError) -> str:
     """Return "PATH: Permission denied", for an error of the operating system."""
-    return f"{error.filename}: {error.strerror or error}"
+    what = error.strerror or str(error)
+    return what if error.filename is None else f"{error.filename}: {what}"
 
 
 def nearest(name: str, choices: Iterable[str], *, limit: int = 3) -> str:

@@ -99,6 +99,7 @@ class Proof:
                     saved_tensors=model.saved_tensors,
                     unused_inputs=model.unused_inputs,
                     without_average=model.without_average,
+                    cut_off=model.cut_off,
                 ),
             )
 

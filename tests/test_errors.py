@@ -12,6 +12,7 @@ from harness.errors import (
     Rejected,
     RequestError,
     Unsupported,
+    file_error,
     nearest,
 )
 
@@ -25,6 +26,15 @@ def test_a_rejection_keeps_its_kind_apart_from_its_text() -> None:
     rejection = Rejected("InvalidArgumentError", "shapes differ")
     assert (rejection.kind, rejection.message) == ("InvalidArgumentError", "shapes differ")
     assert str(rejection) == "InvalidArgumentError: shapes differ"
+
+
+def test_an_error_of_the_system_names_its_file() -> None:
+    assert file_error(OSError(13, "Permission denied", "model.pb")) == "model.pb: Permission denied"
+
+
+@pytest.mark.parametrize("error", [OSError(22, "Invalid argument"), OSError("Invalid argument")])
+def test_an_error_of_the_system_may_know_no_file(error: OSError) -> None:
+    assert file_error(error) == "Invalid argument"
 
 
 def test_a_misspelt_name_is_near() -> None:

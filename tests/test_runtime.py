@@ -253,6 +253,35 @@ def test_a_variable_of_several_nodes_is_given_its_value_once(
     assert len(given) == 1
 
 
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_variables_are_given_their_values_so_many_bytes_at_a_time(
+    resource: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build() -> None:
+        values = [
+            tf.compat.v1.get_variable(f"w{index}", initializer=[value] * 2, use_resource=resource)
+            for index, value in enumerate((1.0, 10.0, 100.0))
+        ]
+        tf.add_n([placeholder((2,)), *values], name="y")
+
+    given: list[list[str]] = []
+    assign = Runner._assign_batch
+
+    def noted(runner: Runner, batch: list[tuple[str, Any, Any, Any]]) -> None:
+        given.append([name for name, *_ in batch])
+        assign(runner, batch)
+
+    monkeypatch.setattr(Runner, "_assign_batch", noted)
+    model = trained(tmp_path, build)
+    for limit, sizes in ((1, [1, 1, 1, 0]), (9, [2, 1]), (1000, [3])):
+        given.clear()
+        monkeypatch.setattr("harness.runtime._BYTES_AT_A_TIME", limit)
+        outputs = Runner(model, mode=Mode.STRICT)({"x": np.array([0, 0], np.float32)})
+        assert outputs["y"].tolist() == [111.0, 111.0]
+        assert [len(batch) for batch in given] == sizes
+        assert sorted(name for batch in given for name in batch) == ["w0", "w1", "w2"]
+
+
 def test_an_op_without_a_kernel_is_named_and_no_variable(runner: Runner) -> None:
     graph_def = runner._model.graph_def
     lost = GraphDef.FromString(graph_def.SerializeToString())

@@ -7,12 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.python.tools import freeze_graph as tensorflow_tool
 
-from harness.exporters.method import (
-    Export,
-    Method,
-    need_checkpoint,
-    output_nodes,
-)
+from harness.exporters.method import Export, Method, need_checkpoint, output_nodes
 from harness.exporters.training_graph import saver_def, training_meta_graph
 from harness.models.model import Model
 

@@ -16,7 +16,8 @@ from harness.errors import Unsupported
 from harness.exporters.freeze_graph_tool import run_freeze_graph
 from harness.exporters.method import Export, Method, known_limit, need_checkpoint
 from harness.graph.state import Variable
-from harness.models.model import Model
+from harness.models.model import Model, open_checkpoint
+from harness.tensor_names import node_name
 
 
 def export_binary(model: Model, folder: Path) -> Export:
@@ -32,6 +33,7 @@ def export_text(model: Model, folder: Path) -> Export:
 def _export(model: Model, folder: Path, *, binary: bool) -> Export:
     checkpoint = need_checkpoint(model)
     _check_names(model.variables)
+    _check_fed(model, checkpoint)
     graph = folder / ("graph.pb" if binary else "graph.pbtxt")
     if binary:
         graph.write_bytes(model.graph_def.SerializeToString())
@@ -65,6 +67,18 @@ def _check_names(variables: Sequence[Variable]) -> None:
         raise Unsupported(
             f"the tool restores by name, and the checkpoint keeps {variable.name} as {variable.key}"
         )
+
+
+def _check_fed(model: Model, checkpoint: str) -> None:
+    """Make sure that the tool takes no input for a variable.
+
+    Raises:
+        Unsupported: the checkpoint holds a tensor by the name of one.
+    """
+    reader = open_checkpoint(checkpoint)
+    for name in map(node_name, model.signature.input_names):
+        if reader.has_tensor(name):
+            raise Unsupported(f"the tool restores by name, and {name} is fed")
 
 
 BINARY = Method(

@@ -15,7 +15,7 @@ from itertools import chain
 from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
 
 from harness.errors import BrokenModel, RequestError
-from harness.graph.dtypes import dtype_enum
+from harness.graph.dtypes import dtype_enum, output_dtypes
 from harness.signature import TensorSpec
 from harness.tensor_names import canonical, is_control, node_name, output_index
 
@@ -35,7 +35,7 @@ def extract(
 
     Raises:
         RequestError: an output is an input too, or needs an output of a cut node that is no input.
-        BrokenModel: a node reads one that the graph does not hold.
+        BrokenModel: a node reads one that the graph does not hold, or an output that it lacks.
     """
     cuts = {spec.name: spec for spec in inputs}
     cut_nodes: dict[str, list[TensorSpec]] = {}
@@ -43,7 +43,7 @@ def extract(
         cut_nodes.setdefault(node_name(name), []).append(spec)
     nodes = {node.name: node for node in graph_def.node}
     kept = reachable(nodes, outputs, stop=cut_nodes)
-    _check_cuts(nodes, kept, cuts, outputs)
+    _check_cuts(graph_def, kept, cuts, outputs)
     kept.update(cut_nodes)
     replaced = {name for name in cut_nodes if nodes[name].op not in PLACEHOLDER_OPS}
     result = graph_pb2.GraphDef(versions=graph_def.versions)
@@ -130,7 +130,7 @@ def all_nodes(graph_def: graph_pb2.GraphDef) -> Iterator[node_def_pb2.NodeDef]:
 
 
 def _check_cuts(
-    nodes: dict[str, node_def_pb2.NodeDef],
+    graph_def: graph_pb2.GraphDef,
     kept: Collection[str],
     cuts: Collection[str],
     outputs: Collection[str],
@@ -139,14 +139,29 @@ def _check_cuts(
         if name in cuts:
             raise RequestError(f"--outputs {name}: it is an input too, so nothing is computed")
     cut_nodes = {node_name(name): name for name in cuts}
-    inside = (nodes[name].input for name in kept if name not in cut_nodes)
-    for reference in map(canonical, (*outputs, *chain.from_iterable(inside))):
+    nodes = {node.name: node for node in graph_def.node}
+    inside = ((name, r) for name in kept if name not in cut_nodes for r in nodes[name].input)
+    for reader, read in chain(((name, name) for name in outputs), inside):
+        reference = canonical(read)
         fed = cut_nodes.get(node_name(reference))
         if fed and reference not in cuts and not is_control(reference):
+            _check_output(reference, graph_def, nodes[node_name(reference)], reader=reader)
             raise RequestError(
                 f"--inputs {fed}: the outputs need {reference} of the same node as well; "
                 f"name both as inputs"
             )
+
+
+def _check_output(
+    reference: str, graph_def: graph_pb2.GraphDef, node: node_def_pb2.NodeDef, *, reader: str
+) -> None:
+    dtypes = output_dtypes(node, graph_def)
+    index = reference.partition(":")[2] or "0"
+    if dtypes is not None and not (index.isdecimal() and int(index) < len(dtypes)):
+        raise BrokenModel(
+            f"the node {reader} reads {reference}, and {node.name} ({node.op}) has "
+            f"{len(dtypes)} output(s): the file of the graph is damaged"
+        )
 
 
 def _forget_controls(node: node_def_pb2.NodeDef, replaced: Collection[str]) -> None:

@@ -19,7 +19,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.framework import tensor_util
 
 from harness.graph.edges import Edges, closure, edges_of
-from harness.graph.pipeline import inside_a_pipeline, meeting_points
+from harness.graph.pipeline import inside_a_pipeline, meeting_points, weights_of
 from harness.graph.state import VARIABLE_OPS
 from harness.tensor_names import canonical, node_name
 
@@ -27,12 +27,14 @@ LOSS_COLLECTION = "losses"
 
 _GRADIENT = re.compile(r"(?:^|/)gradients(?:_\d+)?/(?P<forward>.+?)_grad(?:_\d+)?/")
 _TRAINING = re.compile(
-    r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables|init(_\d+)?|"
-    r"(Gradient|Momentum|Adam|RMSProp|Adagrad|Adadelta|Ftrl|SGD)\w*|summar(y|ies)|"
-    r"ExponentialMovingAverage|AssignMovingAvg(_\d+)?|Initializer|metrics)(/|$)"
+    r"(^|/)(gradients(_\d+)?|save(_\d+)?|report_uninitialized_variables|Initializer|"
+    r"(Gradient|Momentum|Adam|RMSProp|Adagrad|Adadelta|Ftrl|SGD)\w*|"
+    r"ExponentialMovingAverage|AssignMovingAvg(_\d+)?)(/|$)"
 )
+_ASIDE = re.compile(r"(^|/)(init(_\d+)?|summar(y|ies)|metrics)(/|$)")
+"""Scopes of what is not computed for the model, but where weights are applied: a layer's name."""
 _KEEPS_IT = re.compile(r"(^|/)AssignMovingAvg(_\d+)?/|:(Ref)?Assign\w*$")
-"""What is put into a variable, a moving average or the state of the next call, is no output."""
+"""What is put into a variable is a moving average, or the state of the next call."""
 _TRAINING_ONLY_SCOPE = re.compile(r"(^|/)(train(ing)?(_\w+)?|aux\w*)/", re.IGNORECASE)
 _LOSS_NAME = re.compile(
     r"(^|/)((\w+_)?(loss(es)?|cost)(_\w+)?|\w*(Loss|Cost)|correct\w*|\w*entropy\w*|"
@@ -52,6 +54,8 @@ _ENTERS = frozenset({"Enter", "RefEnter"})
 _EXITS = frozenset({"Exit", "RefExit"})
 _FUNCTIONAL_CONTROL_FLOW = frozenset({"If", "StatelessIf", "While", "StatelessWhile", "Case",
                                       "StatelessCase"})  # fmt: skip
+ACTIVATIONS = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax"})
+"""Ops that last layers end in."""
 _SWITCHES = frozenset({"Switch", "RefSwitch"})
 _SUMS_UP = frozenset({"Mean", "Sum", "Neg", "AddN"})
 _COMPARES = re.compile(r"^(Sub|SquaredDifference|\w*CrossEntropy\w*|CTCLoss\w*)$")
@@ -77,7 +81,7 @@ class ForwardNode:
     is_in_loop: bool
     """It is computed anew in each round of a while loop, and cannot be fetched."""
     is_left_over: bool
-    """A loop or branch gives it, and nobody takes it up."""
+    """A loop or branch gives it and nobody takes it up, or it is kept in a variable."""
     is_training_only: bool
     """It stands in a scope that people give to what serves training alone."""
 
@@ -88,6 +92,8 @@ class ForwardPart:
 
     nodes: tuple[ForwardNode, ...]
     edges: Edges
+    applied: frozenset[str]
+    """The nodes that apply a weight to data."""
     labels: tuple[str, ...]
     """Data that only the loss needs."""
     cuts: tuple[str, ...]
@@ -111,8 +117,14 @@ def forward_part(
     weights = _weights(edges, forward)
     applied = {name for name in forward - weights if not weights.isdisjoint(edges.sources[name])}
     weighted = closure(applied, edges.readers.__getitem__, within=forward)
+    # A layer may be called as losses are; behind a loss no weight is applied.
+    layers = closure(
+        (source for name in applied for source in edges.sources[name]),
+        edges.sources.__getitem__,
+        within=forward,
+    )
     minimised = _minimised(edges, forward)
-    losses = minimised | {name for name in forward if is_loss_name(name)}
+    losses = minimised | {name for name in forward - layers if is_loss_name(name)}
     losses |= {node_name(name) for name in (collections or {}).get(LOSS_COLLECTION, ())} & forward
     depends = _data_of(edges, forward, data)
     labels = _labels(depends, data, applied=applied, weighted=weighted, losses=losses)
@@ -131,12 +143,21 @@ def forward_part(
     training_only = {name for name in forward if _TRAINING_ONLY_SCOPE.search(name)}
 
     def reads_on(reader: str, name: str) -> bool:
-        if reader not in forward:
-            return bool(_KEEPS_IT.search(f"{reader}:{edges.nodes[reader].op}"))
-        return reader not in loss_side and (reader not in training_only or name in training_only)
+        return (
+            reader in forward
+            and reader not in loss_side
+            and (reader not in training_only or name in training_only)
+        )
 
     def is_last(name: str) -> bool:
         return not any(reads_on(reader, name) for reader in edges.readers[name])
+
+    def is_kept(name: str) -> bool:
+        return any(
+            _KEEPS_IT.search(f"{reader}:{edges.nodes[reader].op}")
+            for reader in edges.readers[name]
+            if reader not in forward
+        )
 
     return ForwardPart(
         nodes=tuple(
@@ -147,13 +168,14 @@ def forward_part(
                 is_trained_end=name in trained_end and name not in loss_side,
                 is_loss=name in loss_side,
                 is_in_loop=name in in_loop,
-                is_left_over=_is_left_over(edges, name),
+                is_left_over=is_kept(name) or _is_left_over(edges, name),
                 is_training_only=name in training_only,
             )
             for name, node in edges.nodes.items()
             if name in forward
         ),
         edges=edges,
+        applied=frozenset(applied),
         labels=tuple(name for bit, name in enumerate(data) if labels >> bit & 1),
         cuts=tuple(cuts),
     )
@@ -169,10 +191,16 @@ def _forward(edges: Edges, data: Iterable[str]) -> set[str]:
         for name in edges.readers[source]
         if not fed.isdisjoint(edges.tensors[name])
     ]
-    allowed = {
-        name for name, node in edges.nodes.items() if name not in inside and _is_forward(node)
-    }
-    return closure(start, edges.readers.__getitem__, within=allowed)
+    nodes = edges.nodes
+    allowed = {name for name, node in nodes.items() if name not in inside and _is_forward(node)}
+    aside = {name for name in allowed if _ASIDE.search(name)}
+    weights = _weights(edges, closure(start, edges.readers.__getitem__))
+    layers = closure(
+        (name for name in aside if not weights.isdisjoint(edges.sources[name])),
+        edges.readers.__getitem__,
+        within=aside,
+    )
+    return closure(start, edges.readers.__getitem__, within=allowed - (aside - layers))
 
 
 def _is_forward(node: node_def_pb2.NodeDef) -> bool:
@@ -182,9 +210,8 @@ def _is_forward(node: node_def_pb2.NodeDef) -> bool:
 
 
 def _weights(edges: Edges, forward: Collection[str]) -> set[str]:
-    """Return what is computed from variables alone, but for sums over them: those regularise."""
+    """Return what is computed from weights alone, but for sums over them: those regularise."""
     nodes = edges.nodes
-    variables = [name for name, node in nodes.items() if node.op in VARIABLE_OPS]
     allowed = {
         name
         for name, node in nodes.items()
@@ -198,7 +225,7 @@ def _weights(edges: Edges, forward: Collection[str]) -> set[str]:
             if reader in allowed or is_taken:
                 yield reader
 
-    return closure(variables, step)
+    return closure(weights_of(edges), step)
 
 
 def _minimised(edges: Edges, forward: Collection[str]) -> set[str]:
@@ -268,7 +295,7 @@ def _compares(edges: Edges, name: str, weighted: Collection[str], given: Collect
 
 def _loss_side(
     edges: Edges,
-    forward: Collection[str],
+    forward: set[str],
     losses: set[str],
     needs_label: set[str],
     minimised: set[str],
@@ -280,7 +307,14 @@ def _loss_side(
     logarithm is taken.
     """
     nodes = edges.nodes
-    side = closure(losses | needs_label, edges.readers.__getitem__, within=forward)
+    # An activation that nobody reads, and no loss, is served: what it needs beside is a mask.
+    served = {
+        name
+        for name in needs_label - losses
+        if nodes[name].op in ACTIVATIONS and not forward.intersection(edges.readers[name])
+    }
+    side = closure((losses | needs_label) - served, edges.readers.__getitem__, within=forward)
+    side -= served
     sums = set(minimised)
     queue = deque(side)
     while queue:

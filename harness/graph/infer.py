@@ -17,7 +17,7 @@ from harness.errors import RequestError
 from harness.graph.dtypes import output_dtypes
 from harness.graph.edges import Edges, closure, edges_of
 from harness.graph.extract import PLACEHOLDER_OPS, reachable
-from harness.graph.forward import ForwardNode, ForwardPart, forward_part
+from harness.graph.forward import ACTIVATIONS, ForwardNode, ForwardPart, forward_part
 from harness.graph.pipeline import meeting_points
 from harness.graph.tensors import described
 from harness.signature import format_shape
@@ -32,7 +32,6 @@ _USUAL_NAME = re.compile(
 _PASSES_ON = frozenset({"Identity", "Reshape", "Squeeze"})
 _LOOP_OPS = frozenset({"Switch", "RefSwitch", "Enter", "RefEnter", "NextIteration", "LoopCond"})
 _PIVOT = re.compile(r"(^|/)(switch_[tf]|pred_id)$")
-_ACTIVATIONS = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax"})
 _SCRATCH = re.compile(
     r"^((Ref)?Merge|FusedBatchNorm\w*|\w*CrossEntropyWithLogits|LSTMBlock\w*|GRUBlock\w*)$"
 )
@@ -98,12 +97,12 @@ OUTPUT_RULES: tuple[OutputRule, ...] = (
     OutputRule(
         points=4,
         reason="the activation that ends its scope",
-        holds=lambda s: s.forward.node.op in _ACTIVATIONS and _is_last_of_scope(s.name, s.edges),
+        holds=lambda s: s.forward.node.op in ACTIVATIONS and _is_last_of_scope(s.name, s.edges),
     ),
     OutputRule(points=1, reason="at top level", holds=lambda s: "/" not in s.name),
     OutputRule(
         points=-3,
-        reason="left over from a loop or branch",
+        reason="left over from a loop or branch, or kept in a variable",
         holds=lambda s: s.forward.is_left_over,
     ),
     OutputRule(
@@ -129,10 +128,12 @@ class RankedOutput:
     score: int
     reasons: tuple[str, ...]
     tensors: tuple[str, ...]
+    is_last: bool
+    """Nothing of the model reads it."""
     is_end: bool
     """Weights contribute to it, and nothing of the model reads it."""
-    is_trained_end: bool
-    """It is an end, and a loss reads it."""
+    is_collected: bool
+    """It is in a collection of outputs."""
     is_certain: bool
     """It is in a collection of outputs, or named as they are and nothing of the model reads it."""
 
@@ -147,7 +148,7 @@ def infer_outputs(
     """
     part = forward_part(graph_def, collections)
     ranked = _ranked(graph_def, part, collections or {})
-    winners = _winners(ranked, part.edges)
+    winners = _winners(ranked, part)
     if winners:
         return tuple(tensor for each in winners for tensor in each.tensors)
     likely = [
@@ -172,10 +173,11 @@ def infer_outputs(
     raise RequestError("\n".join([said, *lines]))
 
 
-def _winners(ranked: list[RankedOutput], edges: Edges) -> list[RankedOutput]:
+def _winners(ranked: list[RankedOutput], part: ForwardPart) -> list[RankedOutput]:
     """Return all that are certain where the best is; the best alone where it leads clearly.
 
-    Nobody wins where another end of the model is left out: the harness would verify a part.
+    Nobody wins where another end applies weights that no winner depends on: the harness would
+    verify a part of the model.
     """
     if not ranked or ranked[0].score <= 0:
         return []
@@ -183,13 +185,14 @@ def _winners(ranked: list[RankedOutput], edges: Edges) -> list[RankedOutput]:
     if best.is_certain:
         winners = [each for each in ranked if each.is_certain and each.score > 0]
     else:
-        winners = [best] if best.score - max(second, 0) >= _CLEAR_LEAD else []
-    covered = closure((each.name for each in winners), edges.sources.__getitem__)
-    left_out = any(
-        each.is_trained_end if best.is_certain else each.is_end
-        for each in ranked
-        if each.name not in covered and each.score > 0
-    )
+        is_clear = best.is_last and best.score - max(second, 0) >= _CLEAR_LEAD
+        winners = [best] if is_clear else []
+    if any(each.is_collected for each in winners):
+        return winners  # whoever built the graph said so
+    sources = part.edges.sources.__getitem__
+    covered = closure((each.name for each in winners), sources)
+    ends = (each.name for each in ranked if each.is_end and each.score > 0)
+    left_out = (closure(ends, sources) & part.applied) - covered
     return [] if left_out else winners
 
 
@@ -224,8 +227,9 @@ def _ranked(
                 score=sum(rule.points for rule in rules),
                 reasons=tuple(rule.reason for rule in rules),
                 tensors=tensors,
+                is_last=forward.is_last,
                 is_end=forward.is_last and forward.is_weighted and not forward.is_left_over,
-                is_trained_end=forward.is_last and forward.is_trained_end,
+                is_collected=suspect.name in collected,
                 is_certain=suspect.name in collected
                 or (forward.is_last and _has_usual_name(suspect.name, edges)),
             )
@@ -254,11 +258,15 @@ def infer_inputs(graph_def: graph_pb2.GraphDef, outputs: Collection[str]) -> tup
 
 def _has_usual_name(name: str, edges: Edges) -> bool:
     """Say whether the node, or one whose value it passes on, is named as outputs are."""
+    seen: set[str] = set()
     while not _USUAL_NAME.match(_last(name)):
+        seen.add(name)
         node = edges.nodes[name]
         if node.op not in _PASSES_ON or not edges.tensors[name]:
             return False
         name = node_name(edges.tensors[name][0])
+        if name in seen:  # a damaged graph may go round in circles
+            return False
     return True
 
 

@@ -74,9 +74,21 @@ def warnings(
     saved_tensors: int,
     unused_inputs: tuple[str, ...] = (),
     without_average: tuple[str, ...] = (),
+    cut_off: tuple[str, ...] = (),
 ) -> tuple[ModelWarning, ...]:
     """Return what is suspicious about a model whose checkpoint holds `saved_tensors` tensors."""
     found = []
+    if cut_off:
+        found.append(
+            ModelWarning(
+                code="cut_off",
+                message=(
+                    f"the variables {listed(cut_off)} lie before the input pipeline that the graph "
+                    f"was cut at, and are not verified; name the inputs with --inputs NAMES"
+                ),
+                nodes=cut_off,
+            )
+        )
     if saved_tensors and not variables:
         found.append(
             ModelWarning(

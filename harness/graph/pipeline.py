@@ -6,9 +6,14 @@ the model. The tensors at the point are its inputs, and the graph is cut there.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
+
+from tensorflow.core.framework import node_def_pb2
 
 from harness.graph.edges import Edges, closure
+from harness.graph.state import VARIABLE_OPS
 
 _SOURCES = re.compile(
     r"^(IteratorGetNext(Sync)?|OptionalGetValue|QueueDequeue(Many|UpTo)?(V2)?|"
@@ -22,17 +27,43 @@ _FILLS_A_QUEUE = re.compile(r"^(QueueEnqueue(Many)?(V2)?|(OrderedMap|Map)?Stage)
 _HOLDS_DATA = re.compile(r"(Iterator|Dataset|Queue|Reader)")
 
 
+_FEWEST_ELEMENTS = 17
+"""Of a constant that is a weight: smaller ones are shapes, axes and the like."""
+
+
 def inside_a_pipeline(edges: Edges) -> set[str]:
-    """Return the nodes that fill a queue, make a dataset or hold an iterator."""
+    """Return the nodes that fill a queue, make a dataset or hold an iterator.
+
+    What is computed with weights is the model's, wherever it is put.
+    """
     ends = [name for name, node in edges.nodes.items() if _belongs_to_a_pipeline(node.op)]
-    return closure(ends, edges.sources.__getitem__)
+    computed = closure(weights_of(edges), edges.readers.__getitem__)
+
+    def step(name: str) -> Iterable[str]:
+        return (source for source in edges.sources[name] if source not in computed)
+
+    return closure(ends, step)
+
+
+def weights_of(edges: Edges) -> set[str]:
+    """Return the variables; in a graph without any, a frozen one, its large constants."""
+    variables = {name for name, node in edges.nodes.items() if node.op in VARIABLE_OPS}
+    return variables or {
+        name
+        for name, node in edges.nodes.items()
+        if node.op == "Const" and _elements(node) >= _FEWEST_ELEMENTS
+    }
+
+
+def _elements(node: node_def_pb2.NodeDef) -> int:
+    return math.prod(dim.size for dim in node.attr["value"].tensor.tensor_shape.dim)
 
 
 def meeting_points(edges: Edges) -> dict[str, None]:
     """Return the tensors by which data leaves the pipeline, decoded where it decodes; in order."""
     nodes = edges.nodes
     inside = inside_a_pipeline(edges)
-    raw = {name for name, node in nodes.items() if _SOURCES.match(node.op)} - inside
+    raw = {name for name, node in nodes.items() if _SOURCES.match(node.op)}
     queue = list(raw)
     while queue:
         for reader in edges.readers[queue.pop()]:

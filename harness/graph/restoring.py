@@ -105,13 +105,13 @@ def _entries_of_assigns(
             continue
         entry = _entry_of_value(node.input[1], body)
         if entry is not None:
-            entries[_origin(node.input[0], body)] = entry
+            entries[node_name(_traced(node.input[0], body))] = entry
     return entries
 
 
 def _entry_of_value(reference: str, body: _Body) -> CheckpointEntry | None:
-    while (node := body.source(reference)) is not None and node.op in _FORWARDS:
-        reference = node.input[0]
+    reference = _traced(reference, body)
+    node = body.source(reference)
     if node is None or node.op not in _RESTORES:
         return None
     names = body.strings(node.input[1])
@@ -124,8 +124,15 @@ def _entry_of_value(reference: str, body: _Body) -> CheckpointEntry | None:
     return CheckpointEntry(key=names[index], slice_spec=slices[index])
 
 
-def _origin(reference: str, body: _Body) -> str:
-    """Return the node that a reference or handle comes from, past Identity and the like."""
+def _traced(reference: str, body: _Body) -> str:
+    """Return where a value, reference or handle comes from, past Identity and the like.
+
+    In a damaged graph these may stand in a circle: it ends at one of them then.
+    """
+    seen: set[str] = set()
     while (node := body.source(reference)) is not None and node.op in _FORWARDS:
+        if node.name in seen:
+            break
+        seen.add(node.name)
         reference = node.input[0]
-    return node_name(reference)
+    return reference

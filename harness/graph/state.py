@@ -51,7 +51,8 @@ class Variable:
     a node of the main graph may have the same. `key` is the tensor's name in the checkpoint;
     `slice_spec` is "" or, for a shard of a partitioned variable, the saver's "10 4 0,5:0,4": full
     shape, then start,length by dimension. `is_local` says that it is in the collection of local
-    variables, `is_left_out` that the graph's saver does not restore it.
+    variables, `is_left_out` that the graph's saver does not restore it; `restored_into` is then the
+    other variable, if any, that it restores `key` into.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Variable:
     resource: Resource | None = None
     is_local: bool = False
     is_left_out: bool = False
+    restored_into: str = ""
 
     @property
     def is_resource(self) -> bool:

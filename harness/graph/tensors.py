@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
-from harness.errors import RequestError, nearest
+from harness.errors import BrokenModel, RequestError, first_line, nearest
 from harness.graph.dtypes import declared_shape, output_dtypes
 from harness.graph.extract import extract
 from harness.graph.op_registration import not_registered
@@ -50,16 +50,29 @@ def _spec(
     return TensorSpec(name=name, dtype=dtypes[index], shape=shape)
 
 
-def static_shapes(graph_def: graph_pb2.GraphDef, names: Collection[str]) -> dict[str, Shape | None]:
-    """Return the shapes that TensorFlow's shape functions find; {} where they cannot be run.
+def imported(graph_def: graph_pb2.GraphDef) -> tf.Graph:
+    """Return the graph as TensorFlow takes it.
 
-    A graph that cannot be imported is no error here: the stage `restore` says why.
+    Raises:
+        BrokenModel: it does not; the message says why.
     """
     graph = tf.Graph()
     try:
         with graph.as_default():
             tf.import_graph_def(graph_def, name="")
-    except (ValueError, KeyError, tf.errors.OpError):
+    except (ValueError, KeyError, tf.errors.OpError) as error:
+        raise BrokenModel(f"the graph cannot be imported: {first_line(error)}") from error
+    return graph
+
+
+def static_shapes(graph_def: graph_pb2.GraphDef, names: Collection[str]) -> dict[str, Shape | None]:
+    """Return the shapes that TensorFlow's shape functions find; {} where they cannot be run.
+
+    A graph that cannot be imported is no error here: the stage `restore` says why.
+    """
+    try:
+        graph = imported(graph_def)
+    except BrokenModel:
         return {}
     found: dict[str, Shape | None] = {}
     for name in names:

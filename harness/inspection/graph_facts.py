@@ -159,10 +159,20 @@ def _fed(
         return Role.NOT_NEEDED if part.model else None
 
     # The model knows more of the shape of what it is fed.
-    specs = [fed.get(s.name, s) for s in specs_of(graph_def, names, option="--inputs")]
+    specs = [fed.get(spec.name, spec) for spec in _existing(graph_def, names)]
     found = [FedTensor(spec=s, op=nodes[node_name(s.name)].op, role=role(s.name)) for s in specs]
     order = [*Role, None]
     return tuple(sorted(found, key=lambda each: order.index(each.role)))
+
+
+def _existing(graph_def: graph_pb2.GraphDef, names: Sequence[str]) -> tuple[TensorSpec, ...]:
+    """Return the named tensors, but for those that a damaged graph reads and does not hold."""
+    try:
+        return specs_of(graph_def, names, option="--inputs")
+    except FreezeproofError:
+        if len(names) == 1:
+            return ()
+    return tuple(spec for name in names for spec in _existing(graph_def, [name]))
 
 
 def _variables(whole: WholeGraph, model: Model | None) -> list[HeldVariable]:
@@ -251,6 +261,7 @@ def _freezing(model: Model, variables: Iterable[HeldVariable]) -> Freezing:
             saved_tensors=model.saved_tensors,
             unused_inputs=model.unused_inputs,
             without_average=model.without_average,
+            cut_off=model.cut_off,
         ),
         random_ops=tuple(random_ops(model.graph_def)),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from harness.errors import BrokenModel, FreezeproofError, RequestError
 from harness.graph.infer import RankedOutput, infer_outputs, rank_outputs
 from harness.graph.op_registration import check_registered
+from harness.graph.tensors import imported
 from harness.inspection.facts import (
     Goal,
     GraphFacts,
@@ -150,6 +151,7 @@ def _fault(model: Model) -> FreezeproofError | None:
     try:
         check_registered(model.graph_def, holder="the path to the outputs")
         check_restorable(model)
+        imported(model.graph_def)
     except FreezeproofError as error:
         return error
     return None

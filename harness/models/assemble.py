@@ -14,6 +14,7 @@ from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs
 from harness.graph.narrow import narrowed
 from harness.graph.restoring import CheckpointEntry
+from harness.graph.state import VARIABLE_OPS
 from harness.graph.tensors import specs_of, static_shapes
 from harness.locate import Kind
 from harness.models.handles import check_fed_values, check_values
@@ -80,6 +81,7 @@ def assemble(
         checkpoint_prefix=checkpoint_prefix,
         saved_tensors=saved_tensors,
         cuts=_cuts(inputs, graph_def),
+        cut_off=() if named.inputs else _before(_cuts(inputs, graph_def), graph_def),
     )
 
 
@@ -139,6 +141,13 @@ def _cuts(inputs: Iterable[TensorSpec], graph_def: graph_pb2.GraphDef) -> tuple[
     return tuple(
         spec.name for spec in inputs if not nodes[node_name(spec.name)].op.startswith("Placeholder")
     )
+
+
+def _before(cuts: tuple[str, ...], graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
+    """Return the variables that the cut tensors themselves depend on."""
+    nodes = {node.name: node for node in graph_def.node}
+    needed = reachable(nodes, cuts) if cuts else set()
+    return tuple(n for n, node in nodes.items() if n in needed and node.op in VARIABLE_OPS)
 
 
 def _with_shapes_of_cuts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +36,8 @@ def open_checkpoint_model(
     """Return the model of the checkpoint at `prefix`; its .meta is beside it or `meta_graph`.
 
     With `moving_averages`, each variable takes the value of its moving average where the
-    checkpoint has one.
+    checkpoint has one. Without, it takes its own where the graph's saver asks for an average, or
+    another name, that the checkpoint lacks: TensorFlow could not restore that.
 
     Raises:
         RequestError: the .meta is missing, the checkpoint holds values by objects and not by name,
@@ -51,19 +52,23 @@ def open_checkpoint_model(
     saved = open_checkpoint(str(prefix)).get_variable_to_shape_map()
     with making_sense_of(meta_path):
         entries = checkpoint_entries(meta.graph_def, restore_op=meta.saver_def.restore_op_name)
+        known = known_entries(entries, saved)
         model = assemble(
             meta.graph_def,
             path=prefix,
             kind="checkpoint",
             named=Named(inputs=inputs, outputs=outputs),
-            entries=known_entries(entries, saved),
+            entries=known,
             checkpoint_prefix=str(prefix),
             saved_tensors=len(saved),
             collections=collections_of(meta),
             local_variables=local_variables_of(meta),
         )
     _check_keys(model, saved, meta_path)
-    return _averaged(model, saved) if moving_averages else model
+    if moving_averages:
+        return _averaged(model, saved)
+    unknown = entries.keys() - known.keys()
+    return replace(model, without_average=_without_average(model, unknown, known))
 
 
 def read_meta_graph(path: Path) -> meta_graph_pb2.MetaGraphDef:
@@ -124,6 +129,16 @@ def known_entries(
     }
 
 
+def _without_average(
+    model: Model, unknown: Collection[str], known: Collection[str]
+) -> tuple[str, ...]:
+    """Return the variables that go by the name of a node whose entry the checkpoint lacks.
+
+    They need not be that node: a further node of its resource takes the same value.
+    """
+    return tuple(v.name for v in model.variables if v.key in unknown and v.name not in known)
+
+
 def _averaged(model: Model, saved: dict[str, list[int]]) -> Model:
     averages = tuple(_average(variable, saved) for variable in model.variables)
     raw = tuple(v.name for v in averages if not v.key.endswith(AVERAGE_SUFFIX))
@@ -139,5 +154,7 @@ def _average(variable: Variable, saved: dict[str, list[int]]) -> Variable:
     # By its key first: the average of a shard is the same slice of the whole variable's average.
     for key, slice_spec in ((variable.key, variable.slice_spec), (variable.name, "")):
         if key + AVERAGE_SUFFIX in saved:
-            return replace(variable, key=key + AVERAGE_SUFFIX, slice_spec=slice_spec)
+            return replace(
+                variable, key=key + AVERAGE_SUFFIX, slice_spec=slice_spec, restored_into=""
+            )
     return variable

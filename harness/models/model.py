@@ -29,9 +29,11 @@ class Model:
     `graph_def` holds that sub-graph and nothing else. `variables` are those in it; `weights` maps
     their node names to values, read when asked for. `checkpoint_prefix` is what a saver restores
     from, None for a frozen graph. `saved_tensors` counts what the checkpoint holds, on the path or
-    off it. `cuts` are the inputs that are no placeholders: the graph was cut there.
+    off it. `cuts` are the inputs that are no placeholders: the graph was cut there, and
+    `cut_off` are the variables that lie before a cut that nobody named.
     `unused_inputs` are those of a SavedModel's signature that no output depends on;
-    `without_average` are the variables that keep their value though averages were asked for.
+    `without_average` are the variables that keep their value though averages were asked for, be
+    it by the graph's own saver.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Model:
     checkpoint_prefix: str | None = None
     saved_tensors: int = 0
     cuts: tuple[str, ...] = ()
+    cut_off: tuple[str, ...] = ()
     unused_inputs: tuple[str, ...] = ()
     without_average: tuple[str, ...] = ()
 
@@ -109,7 +112,9 @@ def _restored(prefix: str, variable: Variable) -> npt.NDArray[Any]:
     Raises:
         BrokenModel: TensorFlow cannot restore it.
     """
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    # A GPU of the machine would have its memory held for nothing.
+    config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+    with tf.Graph().as_default(), tf.compat.v1.Session(config=config) as session:
         values = tf.raw_ops.RestoreV2(
             prefix=prefix,
             tensor_names=[variable.key],

@@ -34,6 +34,7 @@ def check_restorable(model: Model) -> None:
     shapes = reader.get_variable_to_shape_map()
     dtypes = {key: dtype_name(enum) for key, enum in reader.get_variable_to_dtype_map().items()}
     _check_saved(model, shapes)
+    _check_owned(model, shapes)
     unfit = [variable for variable in model.variables if _is_unfit(variable, shapes, dtypes)]
     if unfit:
         faults = [_fault(variable, shapes, dtypes) for variable in unfit[:_LISTED]]
@@ -69,6 +70,27 @@ def _check_saved(model: Model, shapes: dict[str, list[int]]) -> None:
                 f"run, so that the model cannot be frozen as it is; name an output that does "
                 f"without it with --outputs NAME"
             )
+
+
+def _check_owned(model: Model, shapes: dict[str, list[int]]) -> None:
+    """Refuse variables by whose names the checkpoint holds the values of others.
+
+    As of a saver that writes moving averages under the names of what they are of.
+    """
+    misled = [v for v in model.variables if v.restored_into and v.key in shapes]
+    if not misled:
+        return
+    faults = [
+        f"variable {v.name}: the saver restores {v.key} of the checkpoint into {v.restored_into}, "
+        f"not into {v.name}"
+        for v in misled[:_LISTED]
+    ]
+    rest = f"; and {len(misled) - _LISTED} more" if len(misled) > _LISTED else ""
+    other = ", or a graph whose saver restores it with --meta-graph FILE"
+    raise BrokenModel(
+        f"{'; '.join(faults)}{rest}: a value of its own was not saved; name an output that does "
+        f"without it with --outputs NAME{other if model.kind == 'checkpoint' else ''}"
+    )
 
 
 def _check_agreement(model: Model) -> None:

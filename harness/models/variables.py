@@ -46,6 +46,7 @@ def variables_of(
     }
     restored = {nodes[name]: entry for name, entry in entries.items() if name in nodes}
     local = {nodes[name] for name in local_variables if name in nodes}
+    restored_into = {entry.key: name for name, entry in entries.items() if name in nodes}
     found = []
     for function, node in placed_variables(sub_graph):
         resource = resource_of(node, function=function)
@@ -55,7 +56,14 @@ def variables_of(
         kept = entry or CheckpointEntry(key=_key(node.name, function, resource, nodes))
         variable = as_variable(node, key=kept.key, slice_spec=kept.slice_spec, function=function)
         is_left_out = bool(entries) and entry is None
-        found.append(replace(variable, is_local=resource in local, is_left_out=is_left_out))
+        found.append(
+            replace(
+                variable,
+                is_local=resource in local,
+                is_left_out=is_left_out,
+                restored_into=restored_into.get(kept.key, "") if is_left_out else "",
+            )
+        )
     return tuple(found)
 
 

@@ -45,10 +45,10 @@ def for_all(signature: Signature, check: Callable[[Feeds], None]) -> None:
 
 
 def proved(
-    prefix: Path, folder: Path, *, outputs: tuple[str, ...] = ("y",)
+    prefix: Path, folder: Path, *, outputs: tuple[str, ...] = ("y",), inputs: tuple[str, ...] = ()
 ) -> Mapping[str, StageResult]:
     """What became of each method: of the stage `outputs`, or of the first that did not pass."""
-    proof = Proof(Request(path=prefix, outputs=outputs), folder=folder)
+    proof = Proof(Request(path=prefix, inputs=inputs, outputs=outputs), folder=folder)
     assert proof.restore().status is Status.PASSED, proof.restore().reason
     found = {}
     for method in method_names():
@@ -253,6 +253,19 @@ def test_a_variable_that_is_partitioned_by_columns(
     prefix = checkpoint(tmp_path / "run", build, version=version)
     found = proved(prefix, tmp_path / "exports")
     assert_served(found, but=dict.fromkeys(GRAPHDEF, "w/part_0 is a slice of w"))
+
+
+def test_a_variable_that_is_fed(tmp_path: Path) -> None:
+    """The checkpoint holds a value for what is an input now, and a tool may want to restore it."""
+
+    def build() -> None:
+        both = weight("policy/w", resource=False) + weight("v", resource=False)
+        tf.matmul(x(), both, name="y")
+
+    prefix = checkpoint(tmp_path / "run", build)
+    found = proved(prefix, tmp_path / "exports", inputs=("x", "policy/w"))
+    reason = "the tool restores by name, and policy/w is fed"
+    assert_served(found, but=dict.fromkeys(GRAPHDEF, reason))
 
 
 def test_sums_that_are_kept_for_the_time_of_a_run(tmp_path: Path) -> None:

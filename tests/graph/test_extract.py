@@ -102,6 +102,18 @@ def test_another_output_of_a_cut_node_must_be_an_input_too() -> None:
         extract(split(), inputs=[spec("parts:1")], outputs=["y"])
 
 
+@pytest.mark.parametrize("read", ["x:5", "x:five"])
+def test_an_output_that_a_fed_node_does_not_have_is_the_graphs_fault(read: str) -> None:
+    graph_def = chain()
+    node(graph_def, "middle").input[0] = read
+    with pytest.raises(BrokenModel) as caught:
+        extract(graph_def, inputs=[spec("x")], outputs=["y"])
+    assert str(caught.value) == (
+        f"the node middle reads {read}, and x (Placeholder) has 1 output(s): the file of the graph "
+        f"is damaged"
+    )
+
+
 def test_an_input_cannot_be_an_output() -> None:
     with pytest.raises(RequestError, match="--outputs middle: it is an input too"):
         extract(chain(), inputs=[spec("middle")], outputs=["middle"])

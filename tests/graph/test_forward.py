@@ -176,6 +176,15 @@ def test_gradients_savers_summaries_and_moving_averages_are_no_forward_nodes() -
     assert names == {"one/MatMul", "one/BiasAdd", "sub", "Square", "Mean"}
 
 
+@pytest.mark.parametrize("scope", ["summaries", "metrics", "init"])
+def test_what_is_computed_aside_is_no_forward_node(scope: str) -> None:
+    with tf.Graph().as_default() as graph:
+        y = dense(placeholder("x"), "one")
+        tf.reduce_mean(y, name=f"{scope}/mean")
+    assert "one/BiasAdd" in {each.node.name for each in part_of(graph).nodes}
+    assert f"{scope}/mean" not in {each.node.name for each in part_of(graph).nodes}
+
+
 def test_weights_contribute_to_what_follows_their_application() -> None:
     with tf.Graph().as_default() as graph:
         dense(tf.square(placeholder("x"), name="before"), "one")
@@ -209,12 +218,12 @@ def test_in_a_graph_that_is_all_training_scope_readers_count() -> None:
 
 
 @pytest.mark.parametrize("use_resource", [False, True], ids=["ref", "resource"])
-def test_what_is_kept_in_a_variable_is_no_end_of_the_model(*, use_resource: bool) -> None:
+def test_what_is_kept_in_a_variable_is_left_over(*, use_resource: bool) -> None:
     with tf.Graph().as_default() as graph:
         y = dense(placeholder("x"), "one")
         memory = v1.get_variable("memory", (4,), trainable=False, use_resource=use_resource)
         v1.assign(memory, tf.reshape(y[:1], (4,), name="state"))
-    assert not named(part_of(graph), "state").is_last
+    assert named(part_of(graph), "state").is_left_over
 
 
 def test_a_sum_over_all_examples_belongs_to_the_loss() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -224,6 +225,102 @@ def test_a_head_that_would_be_left_out_is_asked_about() -> None:
         infer_outputs(graph_def)
     assert "--outputs=classes/logits " in str(caught.value)
     assert "--outputs=age/years " in str(caught.value)
+
+
+def test_a_head_without_gradients_that_would_be_left_out_is_asked_about() -> None:
+    """An inference graph of an actor and a critic: nothing tells that only one is trained."""
+    with tf.Graph().as_default() as graph:
+        hidden = layer(placeholder("x"), "body")
+        tf.nn.softmax(layer(hidden, "policy"), name="probs")
+        tf.identity(layer(hidden, "value"), name="value_of_state")
+        graph_def = graph.as_graph_def()
+    with pytest.raises(
+        RequestError, match=r"--outputs=probs .*\n(.*\n)*.*--outputs=value_of_state"
+    ):
+        infer_outputs(graph_def)
+
+
+def test_a_head_of_a_frozen_graph_that_would_be_left_out_is_asked_about() -> None:
+    """Its weights are constants."""
+    with tf.Graph().as_default() as graph:
+        x = placeholder("x", (None, 4))
+        for name, head in (("classes", tf.nn.softmax), ("box", tf.identity)):
+            head(tf.matmul(x, tf.constant(np.ones((4, 8), np.float32))), name=name)
+        graph_def = graph.as_graph_def()
+    with pytest.raises(RequestError, match=r"--outputs=classes .*\n.*--outputs=box"):
+        infer_outputs(graph_def)
+
+
+def test_an_end_that_no_further_weight_leads_to_is_not_asked_about() -> None:
+    with tf.Graph().as_default() as graph:
+        logits = layer(placeholder("x"), "body")
+        tf.nn.softmax(logits, name="probs")
+        tf.argmax(logits, 1, name="best")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("probs",)
+
+
+def test_a_collection_of_outputs_is_taken_at_its_word() -> None:
+    with tf.Graph().as_default() as graph:
+        one, _ = (layer(placeholder("x"), "one"), layer(placeholder("z"), "other"))
+        tf.compat.v1.add_to_collection("outputs", one)
+        meta = tf.compat.v1.train.export_meta_graph(graph=graph)
+    assert infer_outputs(meta.graph_def, collections_of(meta)) == ("one/BiasAdd",)
+
+
+@pytest.mark.parametrize("name", ["entropy_bottleneck", "cost_volume", "correction"])
+def test_a_layer_that_is_called_as_losses_are_is_none(name: str) -> None:
+    with tf.Graph().as_default() as graph:
+        y = layer(layer(layer(placeholder("x"), "before"), name), "behind")
+        loss = tf.reduce_mean(tf.square(y - placeholder("wanted")))
+        tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(loss)
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("behind/BiasAdd",)
+
+
+@pytest.mark.parametrize("name", ["summary", "init", "metrics"])
+def test_a_layer_in_a_scope_that_is_mostly_of_training_counts(name: str) -> None:
+    with tf.Graph().as_default() as graph:
+        hidden = layer(placeholder("x"), "body")
+        tf.compat.v1.summary.histogram("init/histogram", hidden)
+        tf.nn.softmax(layer(hidden, name), name=f"{name}/probs")
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == (f"{name}/probs",)
+
+
+def test_an_output_that_is_kept_in_a_variable_too_is_known_by_its_name() -> None:
+    with tf.Graph().as_default() as graph:
+        y = layer(placeholder("x", (1, 4)), "one")
+        memory = tf.compat.v1.get_variable("memory", (1, 4), trainable=False, use_resource=False)
+        tf.compat.v1.assign(memory, tf.identity(y, name="output"))
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("output",)
+
+
+def test_a_mask_is_no_label() -> None:
+    """The loss needs it, but so does the activation that is served, and nothing reads that."""
+    with tf.Graph().as_default() as graph:
+        valid = placeholder("valid")
+        masked = layer(placeholder("x"), "policy") + valid * -1e9
+        tf.nn.softmax(masked, name="act_prob")
+        tf.compat.v1.train.GradientDescentOptimizer(0.1).minimize(
+            tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(placeholder("wanted"), masked))
+        )
+        graph_def = graph.as_graph_def()
+    assert infer_outputs(graph_def) == ("act_prob",)
+    assert infer_inputs(graph_def, ["act_prob"]) == ("valid", "x")
+
+
+def test_a_graph_that_goes_round_in_circles_is_ranked_all_the_same() -> None:
+    with tf.Graph().as_default() as graph:
+        tf.reshape(placeholder("x"), (4, -1), name="r")
+        graph_def = graph.as_graph_def()
+    graph_def.node.add(name="i", op="Identity", input=["r"]).attr["T"].type = 1
+    for node in graph_def.node:
+        if node.name == "r":
+            node.input[0] = "i"
+            node.input.append("x")
+    assert {each.name for each in rank_outputs(graph_def)} == {"r", "i"}
 
 
 @pytest.mark.parametrize("scope", ["Predictions", "output", "a/logits"])

@@ -226,3 +226,9 @@ def test_a_random_op_in_a_function_is_named_too() -> None:
     assert "RandomStandardNormal" in warning.message
     assert "Add" not in warning.message
     assert warning.nodes == ("noise/RandomStandardNormal",)
+
+
+def test_weights_before_a_cut_are_warned_of() -> None:
+    (warning,) = warnings(variables=1, saved_tensors=5, cut_off=("body/w",))
+    assert warning.code == "cut_off"
+    assert "body/w lie before the input pipeline" in warning.message

@@ -75,3 +75,17 @@ def test_bytes_that_are_fed_and_decoded_are_the_model_s_own() -> None:
         tf.cast(tf.io.decode_jpeg(data, name="picture"), tf.float32, name="model")
         graph_def = graph.as_graph_def()
     assert points(graph_def) == []
+
+
+def test_what_is_computed_with_weights_is_the_model_s_though_it_is_put_into_a_queue() -> None:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, (None, 4), name="x")
+        y = tf.matmul(x, tf.compat.v1.get_variable("w", (4, 4), use_resource=False), name="y")
+        tf.queue.FIFOQueue(8, [tf.float32], [(4,)]).enqueue_many(y)
+        graph_def = graph.as_graph_def()
+    assert "y" not in inside_a_pipeline(edges_of(graph_def))
+
+
+def test_what_fills_a_queue_does_not_meet_the_model() -> None:
+    """A reader that is dequeued from behind a queue of file names is inside the pipeline."""
+    assert "input/ReaderReadV2" not in points(queue_of_examples())

@@ -140,3 +140,24 @@ def test_an_assign_of_something_else_than_a_restored_value_is_no_entry() -> None
         initialise = tf.compat.v1.global_variables_initializer()
         graph_def = graph.as_graph_def()
     assert checkpoint_entries(graph_def, restore_op=initialise.name) == {}
+
+
+def in_a_circle(*, of_values: bool) -> GraphDef:
+    """A damaged graph: what is assigned, or what it is assigned to, are two nodes in a circle."""
+    with tf.Graph().as_default() as graph:
+        two_variables(resource=False)
+        saver = tf.compat.v1.train.Saver().as_saver_def()
+        graph_def = graph.as_graph_def()
+    for one, other in (("one", "other"), ("other", "one")):
+        graph_def.node.add(name=one, op="Identity", input=[other])
+    for node in graph_def.node:
+        if node.op == "Assign" and node.input[0] == "layer/w":
+            node.input[1 if of_values else 0] = "one"
+    graph_def.node.add(name="restore", op="NoOp", input=[f"^{saver.restore_op_name}"])
+    return graph_def
+
+
+@pytest.mark.parametrize("of_values", [True, False], ids=["values", "references"])
+def test_what_leads_in_a_circle_is_no_entry(of_values: bool) -> None:
+    entries = checkpoint_entries(in_a_circle(of_values=of_values), restore_op="restore")
+    assert entries.keys() & {"layer/w", "layer/b"} == {"layer/b"}

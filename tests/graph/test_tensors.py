@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from harness.errors import BrokenModel, RequestError
-from harness.graph.tensors import described, specs_of, static_shapes
+from harness.graph.tensors import described, imported, specs_of, static_shapes
 
 
 def placeholder(name: str, shape: tuple[int | None, ...] | None = (None, 4)) -> tf.Tensor:
@@ -80,6 +80,13 @@ def test_a_graph_that_cannot_be_imported_has_no_static_shapes() -> None:
     graph_def = trained()
     graph_def.node.add(name="z", op="NobodyKnowsThisOp")
     assert static_shapes(graph_def, ["prediction"]) == {}
+
+
+def test_a_graph_that_cannot_be_imported_is_broken_and_says_why() -> None:
+    graph_def = trained()
+    graph_def.node.add(name="prediction", op="NoOp")
+    with pytest.raises(BrokenModel, match=r"^the graph cannot be imported: .*'prediction'"):
+        imported(graph_def)
 
 
 def test_a_tensor_is_described_whatever_else_is_in_the_graph() -> None:

@@ -563,6 +563,49 @@ def test_a_graph_that_lacks_a_node_is_told_without_shapes(tmp_path: Path) -> Non
     assert roles(inspection.graph) == {"x": None}
 
 
+def twice(graph_def: tf.compat.v1.GraphDef) -> None:
+    graph_def.node.append(next(node for node in graph_def.node if node.name == "output"))
+
+
+def without_a_value(graph_def: tf.compat.v1.GraphDef) -> None:
+    constant = next(node for node in graph_def.node if node.name == "bias")
+    del constant.attr["value"]
+
+
+@pytest.mark.parametrize(("damage", "named"), [(twice, "'output'"), (without_a_value, "'value'")])
+def test_a_graph_that_tensorflow_does_not_import_is_a_fault(
+    damage: Callable[[tf.compat.v1.GraphDef], None], named: str, tmp_path: Path
+) -> None:
+    path = write_graph(tmp_path / "damaged.pb", frozen_with_weights)
+    graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    damage(graph_def)
+    path.write_bytes(graph_def.SerializeToString())
+    inspection = inspected(path, inputs=("x",), outputs=("output",))
+    assert inspection.fault.startswith("the graph cannot be imported: ")
+    assert named in inspection.fault
+    assert not inspection.fault_is_of_request
+    assert inspection.graph is not None
+    assert inspection.graph.signature is not None
+
+
+def test_a_read_of_a_pipeline_that_it_does_not_give_is_left_out(tmp_path: Path) -> None:
+    def build() -> None:
+        frozen_with_weights()
+        data = tf.compat.v1.data.Dataset.from_tensors(np.ones((2, 3), np.float32))
+        batch = tf.compat.v1.data.make_one_shot_iterator(data).get_next()
+        tf.negative(tf.matmul(batch, tf.ones((3, 6)), name="product"), name="aside")
+
+    path = write_graph(tmp_path / "damaged.pb", build)
+    graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    product = next(node for node in graph_def.node if node.name == "product")
+    product.input[0] = f"{product.input[0]}:4"
+    path.write_bytes(graph_def.SerializeToString())
+    inspection = inspected(path, inputs=("x",), outputs=("output",))
+    assert inspection.fault == ""
+    assert inspection.graph is not None
+    assert roles(inspection.graph) == {"x": Role.INPUT}
+
+
 def test_a_path_to_nothing_is_the_commands_fault(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no such checkpoint"):
         inspected(tmp_path / "nothing")

@@ -67,3 +67,23 @@ def test_an_unknown_rank_is_narrowed(tmp_path: Path) -> None:
 
     model = open_frozen(written(tmp_path / "g.pb", build))
     assert str(model.signature.inputs[0]) == "x float32 [?, ?]"
+
+
+def queue_in_mid_model() -> None:
+    """`x` -> a weight -> a queue -> `prediction`: the queue's dequeue does not depend on `w`."""
+    queue = tf.queue.FIFOQueue(8, [tf.float32], [(2,)])
+    w = tf.compat.v1.get_variable("w", (2,), use_resource=False)
+    filled = queue.enqueue(placeholder("x") * w)
+    with tf.control_dependencies([filled]):
+        tf.square(queue.dequeue(name="dequeued"), name="prediction")
+
+
+def test_variables_before_a_pipeline_that_was_cut_are_named(tmp_path: Path) -> None:
+    model = open_frozen(written(tmp_path / "g.pb", queue_in_mid_model), outputs=("prediction",))
+    assert model.cuts == ("dequeued",)
+    assert model.cut_off == ("w",)
+
+
+def test_variables_before_a_cut_that_was_named_are_the_users_choice(tmp_path: Path) -> None:
+    path = written(tmp_path / "g.pb", queue_in_mid_model)
+    assert open_frozen(path, inputs=("dequeued",), outputs=("prediction",)).cut_off == ()

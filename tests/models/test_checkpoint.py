@@ -222,6 +222,37 @@ def test_a_saver_of_averages_over_plain_weights_finds_the_plain_names(tmp_path: 
         evaluation = save(session, saver(var_list={f"w{AVERAGE}": w}), other, step=1)
     model = open_checkpoint_model(prefix, meta_graph=file(evaluation, "meta"))
     assert model.variables[0].key == "w"
+    assert model.without_average == ("w",)
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_variables_on_the_path_that_take_plain_names_for_averages_are_told(
+    tmp_path: Path, resource: bool
+) -> None:
+    plain, other = tmp_path / "plain", tmp_path / "other"
+    for folder in (plain, other):
+        folder.mkdir()
+    with fresh_session() as session:
+        kept = {"use_resource": resource}
+        x = tf.compat.v1.placeholder(tf.float32, (), name="x")
+        w, b, aside = (tf.compat.v1.get_variable(n, (), **kept) for n in ("w", "b", "aside"))
+        shared = {"dtype": tf.float32, "shape": (), "shared_name": "w", "name": "again"}
+        again = (
+            tf.raw_ops.ReadVariableOp(resource=tf.raw_ops.VarHandleOp(**shared), dtype=tf.float32)
+            if resource
+            else tf.raw_ops.Identity(input=tf.raw_ops.VariableV2(**shared))
+        )
+        tf.add_n([x * w, b, again], name="y")
+        initialise(session)
+        prefix = save(session, saver(), plain, step=1)
+        names = {f"w{AVERAGE}": w, "b": b, f"aside{AVERAGE}": aside}
+        evaluation = save(session, saver(var_list=names), other, step=1)
+    meta = file(evaluation, "meta")
+    model = open_checkpoint_model(prefix, meta_graph=meta, outputs=["y"])
+    assert {variable.key for variable in model.variables} == {"w", "b"}
+    assert sorted(model.without_average) == ["again", "w"]
+    own = open_checkpoint_model(evaluation, outputs=["y"])
+    assert own.without_average == ()
 
 
 def test_reads_that_the_path_does_not_use_stay_for_tensorflows_converter(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from fixtures.training import fresh_session, save_initialised
+from fixtures.training import fresh_session, initialise, save, save_initialised, saver
 from harness.errors import BrokenModel
 from harness.models.model import Model, slice_of
 from harness.models.opening import open_model
@@ -90,6 +91,33 @@ def test_parts_of_a_partitioned_variable_are_read_as_slices(
     parts = [model.weights[f"kernel/part_{index}"] for index in range(3)]
     assert {part.shape for part in parts} == {(4, 2)}
     np.testing.assert_array_equal(np.concatenate(parts), saved)
+
+
+def test_parts_that_the_reader_does_not_put_together_are_restored_without_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of V1 checkpoints; a session that sees a GPU of the machine takes its memory."""
+    with fresh_session() as session:
+        parts = tf.compat.v1.get_variable(
+            "w", (3, 5), partitioner=tf.compat.v1.fixed_size_partitioner(2, axis=1)
+        )
+        expected = tf.concat(list(parts), axis=1)
+        tf.multiply(tf.compat.v1.placeholder(tf.float32, (), name="x"), expected, name="y")
+        initialise(session)
+        whole = session.run(expected)
+        v1 = saver(write_version=tf.compat.v1.train.SaverDef.V1)
+        model = open_model(Request(path=save(session, v1, tmp_path, step=1), outputs=("y",)))
+    seen = []
+    init = tf.compat.v1.Session.__init__
+
+    def noted(self: object, target: str = "", graph: object = None, config: Any = None) -> None:
+        seen.append(dict(config.device_count) if config else {})
+        init(self, target, graph, config)
+
+    monkeypatch.setattr(tf.compat.v1.Session, "__init__", noted)
+    read = [model.weights[f"w/part_{index}"] for index in range(2)]
+    np.testing.assert_array_equal(np.concatenate(read, axis=1), whole)
+    assert seen == [{"GPU": 0}] * 2
 
 
 @pytest.mark.parametrize("value", [b"ends in zeros\0\0", [b"a\0", b""]])

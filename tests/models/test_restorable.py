@@ -195,6 +195,68 @@ def test_a_variable_that_the_saver_leaves_out_is_told_as_such(tmp_path: Path) ->
         check_restorable(open_model(Request(path=prefix, outputs=("y",))))
 
 
+def misled(folder: Path, *, resource: bool, names: tuple[str, ...] = ("w",)) -> Path:
+    """A checkpoint that keeps moving averages under the names of what they are of."""
+    with fresh_session() as session:
+        raw = [weight(name, use_resource=resource) for name in names]
+        averages = [weight(f"{name}_avg", use_resource=resource) for name in names]
+        bias = weight("bias", use_resource=resource)
+        end(*raw, bias)
+        initialise(session)
+        kept = dict(zip(names, averages, strict=True)) | {"bias": bias}
+        return save(session, saver(var_list=kept), folder, step=1)
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_a_variable_by_whose_name_another_was_saved_is_refused(
+    tmp_path: Path, resource: bool
+) -> None:
+    prefix = misled(tmp_path, resource=resource)
+    with pytest.raises(BrokenModel) as caught:
+        check_restorable(open_model(Request(path=prefix, outputs=("y",))))
+    assert str(caught.value) == (
+        "variable w: the saver restores w of the checkpoint into w_avg, not into w: a value of its "
+        "own was not saved; name an output that does without it with --outputs NAME, or a graph "
+        "whose saver restores it with --meta-graph FILE"
+    )
+
+
+def test_of_many_by_whose_names_others_were_saved_the_first_are_named(tmp_path: Path) -> None:
+    prefix = misled(tmp_path, resource=True, names=("a", "b", "c", "d", "e"))
+    with pytest.raises(BrokenModel, match=r"variable a: .*; variable b: .*; and 2 more: a value"):
+        check_restorable(open_model(Request(path=prefix, outputs=("y",))))
+
+
+def test_a_saved_model_takes_no_other_graph(tmp_path: Path) -> None:
+    builder = tf.compat.v1.saved_model.Builder(str(tmp_path / "saved"))
+    with fresh_session() as session:
+        end(weight())
+        average = weight("w_avg")
+        initialise(session)
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], saver=saver(var_list={"w": average})
+        )
+    builder.save()
+    with pytest.raises(BrokenModel, match=r"^variable w: .* into w_avg, .* --outputs NAME$"):
+        check_restorable(open_model(Request(path=tmp_path / "saved", outputs=("y",))))
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_a_variable_left_out_takes_its_average_where_that_is_asked_for(
+    tmp_path: Path, resource: bool
+) -> None:
+    name = "w/ExponentialMovingAverage"
+    with fresh_session() as session:
+        end(weight(use_resource=resource))
+        kept = {"w": weight("other", use_resource=resource), name: weight(name)}
+        initialise(session)
+        prefix = save(session, saver(var_list=kept), tmp_path, step=1)
+    request = Request(path=prefix, outputs=("y",))
+    with pytest.raises(BrokenModel, match="not into w"):
+        check_restorable(open_model(request))
+    check_restorable(open_model(replace(request, moving_averages=True)))
+
+
 def test_a_reference_variable_without_a_name_in_a_function_is_refused(tmp_path: Path) -> None:
     def build() -> None:
         @tf.function(autograph=False)

@@ -131,6 +131,27 @@ def test_a_variable_that_the_saver_does_not_restore_is_left_out() -> None:
     assert {name: v.is_left_out for name, v in found.items()} == {"w": False, "v": True}
 
 
+@EITHER_KIND
+def test_of_a_variable_left_out_it_is_known_which_other_its_name_is_restored_into(
+    resource: bool,
+) -> None:
+    def build() -> Any:
+        return sum(holder(name, name, resource=resource) for name in ("w", "average", "v"))
+
+    found = variables(build, {"average": CheckpointEntry(key="w")})
+    assert {name: v.restored_into for name, v in found.items()} == {
+        "w": "average",
+        "average": "",
+        "v": "",
+    }
+
+
+def test_what_a_saver_restores_into_no_variable_is_restored_into_no_other() -> None:
+    entries = {"passed_on": CheckpointEntry(key="w")}
+    (found,) = variables(lambda: holder("w", "w"), entries).values()
+    assert (found.is_left_out, found.restored_into) == (True, "")
+
+
 def test_every_node_of_a_local_variable_is_local() -> None:
     def build() -> Any:
         return holder("count", "count") + holder("again", "count") + holder("w", "w")
