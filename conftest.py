@@ -33,6 +33,7 @@ def pytest_freezeproof_subjects(config: pytest.Config) -> list[Subject]:
                 path=build_fixture(fixture.name, config),
                 inputs=fixture.inputs,
                 outputs=fixture.outputs,
+                moving_averages=fixture.moving_averages,
             ),
             candidates=candidates_of(parse_methods("all"), ()),
             domains=parse_input_spec(fixture.input_spec),

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-from fixtures.faults import one_ulp_weight
+from fixtures.faults import FAULTS, Frozen
 from fixtures.training import fresh_session, save_initialised
 from harness.criteria import Close
 from harness.errors import Unsupported
@@ -308,7 +308,8 @@ def test_a_weight_that_is_one_bit_off_fails_in_outputs(regression: Proof, tmp_pa
     regression.export(DIRECT)
     graph_def = GraphDef.FromString((tmp_path / "exports/direct/frozen.pb").read_bytes())
     broken = tmp_path / "broken.pb"
-    broken.write_bytes(one_ulp_weight(graph_def, ["layer/kernel"]).SerializeToString())
+    right = Frozen(graph_def=graph_def, weights=["layer/kernel"])
+    broken.write_bytes(FAULTS["one_ulp_weight"].apply(right).SerializeToString())
     results = all_stages(regression, shipped(broken))
     assert statuses(results) == ["passed", "passed", "passed", "failed", "passed"]
     assert "prediction" in results[Stage.OUTPUTS].reason

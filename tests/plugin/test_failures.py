@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from fixtures.faults import FAULTS
+from fixtures.faults import FAULTS, Frozen
 from harness.graph.freezing import freeze
 from harness.models.opening import open_model
 from harness.subject import Request
@@ -25,9 +25,9 @@ def wrong(regression: Path, tmp_path: Path) -> Path:
     """The regression's frozen graph with one weight changed by one ULP."""
     model = open_model(Request(path=regression))
     graph_def = freeze(model.graph_def, weights=model.weights, outputs=["prediction"])
-    names = [variable.name for variable in model.variables]
+    right = Frozen(graph_def=graph_def, weights=[variable.name for variable in model.variables])
     path = tmp_path / "wrong.pb"
-    path.write_bytes(FAULTS["one_ulp_weight"].apply(graph_def, names).SerializeToString())
+    path.write_bytes(FAULTS["one_ulp_weight"].apply(right).SerializeToString())
     return path
 
 
