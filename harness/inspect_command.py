@@ -34,20 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "path", metavar="PATH", help="a checkpoint, SavedModel folder or .pb, or a URL of one"
     )
     for option in OPTIONS:
-        if option.name not in _TAKEN:
-            continue
-        if not option.metavar:
-            parser.add_argument(
-                option.flag, dest=option.name, action="store_true", help=option.help
-            )
-            continue
-        parser.add_argument(
-            option.flag,
-            dest=option.name,
-            metavar=option.metavar,
-            action="append" if option.repeatable else "store",
-            help=option.help,
-        )
+        if option.name in _TAKEN:
+            parser.add_argument(option.flag, dest=option.name, **option.keywords)
     parser.add_argument("--all", action="store_true", help="cut no list short")
     parser.add_argument(
         "--ops-csv",

@@ -50,6 +50,18 @@ def is_saved_model(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _SAVED_MODEL_FILES)
 
 
+def locate_candidate(path: str | Path) -> Location:
+    """Return what `path` is, a file or SavedModel that claims to be the model.
+
+    Raises:
+        RequestError: nothing is there, or a checkpoint.
+    """
+    location = locate(path, option="--frozen")
+    if location.kind == "checkpoint":
+        raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
+    return location
+
+
 def is_checkpoint(prefix: Path) -> bool:
     """Say whether the files of a V1 or V2 checkpoint stand at `prefix`, complete or not."""
     return bool(checkpoint_files(prefix))
@@ -95,7 +107,8 @@ def _numbered(start: str, folder: Path) -> list[Path]:
     return sorted(file for file in found if file.is_file() and _NUMBER.search(file.name))
 
 
-def _meta_of(prefix: Path) -> Path:
+def meta_file(prefix: Path) -> Path:
+    """Return where the graph of the checkpoint at `prefix` stands, if nobody says otherwise."""
     return prefix.with_name(f"{prefix.name}.meta")
 
 
@@ -116,7 +129,7 @@ def _at_prefix(path: Path, option: str) -> Location:
         return _single_file(path, option)
     if files:
         return Location(path=path, kind="checkpoint")
-    if _meta_of(path).is_file():
+    if meta_file(path).is_file():
         return _without_data(path, option)
     raise RequestError(f"{option} {path}: no such checkpoint, SavedModel or .pb{_beside(path)}")
 
@@ -155,7 +168,7 @@ def _in_folder(folder: Path, option: str) -> Location:
         if found:
             latest = max(found, key=lambda file: file.stat().st_mtime)
             return Location(path=_prefix_of(latest), kind="checkpoint")
-    if stated is not None and _meta_of(stated).is_file():
+    if stated is not None and meta_file(stated).is_file():
         return _without_data(stated, option)
     raise RequestError(
         f"{option} {folder}: the folder holds no checkpoint and no SavedModel"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from harness.criteria import Close, Criterion, Exact
 from harness.errors import RequestError, nearest
 from harness.exporters.registry import method_names, unknown_method
-from harness.locate import is_checkpoint, locate
+from harness.locate import is_checkpoint, locate, locate_candidate
 from harness.subject import (
     DEFAULT_EXAMPLES,
     DEFAULT_TOLERANCE,
@@ -41,6 +41,14 @@ class Option:
     repeatable: bool = False
     is_path: bool = False
     url: Literal["", "model", "file"] = ""
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What argparse, and pytest's parser, take of it beside the flag and the destination."""
+        if not self.metavar:
+            return {"action": "store_true", "help": self.help}
+        action = "append" if self.repeatable else "store"
+        return {"action": action, "metavar": self.metavar, "help": self.help}
 
     @property
     def flag(self) -> str:
@@ -237,8 +245,7 @@ def subjects_of(settings: Settings, *, copies: tuple[Copy, ...] = ()) -> tuple[S
         if not path.exists() and not is_checkpoint(path):
             siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
             raise RequestError(f"--frozen {path}: no such file{nearest(path.name, siblings)}")
-        if locate(path, option="--frozen").kind == "checkpoint":
-            raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
+        locate_candidate(path)
     return with_distinct_names(_subject(path, settings, copies) for path in settings.checkpoints)
 
 

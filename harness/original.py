@@ -21,7 +21,7 @@ from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 from harness.criteria import Array
 from harness.errors import FreezeproofError, Rejected, first_line
 from harness.graph.extract import all_nodes
-from harness.locate import Kind
+from harness.locate import Kind, meta_file
 from harness.models.frozen import read_graph_def
 from harness.runtime import (
     Mode,
@@ -117,7 +117,7 @@ class Original:
         self._session = None
 
     def _restore_checkpoint(self, session: Any) -> None:
-        path = self._meta_graph or self._path.with_name(f"{self._path.name}.meta")
+        path = self._meta_graph or meta_file(self._path)
         meta = meta_graph.read_meta_graph_file(str(path))
         _make_strict(meta.graph_def)
         saver = tf.compat.v1.train.import_meta_graph(meta, clear_devices=True)

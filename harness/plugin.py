@@ -61,21 +61,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options, on the command line and in the ini file."""
     group = parser.getgroup("freezeproof", "verify frozen TensorFlow graphs (freezeproof)")
     for option in OPTIONS:
+        group.addoption(option.flag, dest=option.destination, **option.keywords)
         if not option.metavar:
-            group.addoption(
-                option.flag, dest=option.destination, action="store_true", help=option.help
-            )
             parser.addini(option.ini, option.help, type="bool", default=False)
-            continue
-        group.addoption(
-            option.flag,
-            dest=option.destination,
-            metavar=option.metavar,
-            action="append" if option.repeatable else "store",
-            default=None,
-            help=option.help,
-        )
-        if option.repeatable:
+        elif option.repeatable:
             parser.addini(option.ini, option.help, type="args", default=[])
         else:
             parser.addini(option.ini, option.help, type="string", default="")

@@ -147,7 +147,6 @@ class Proof:
                 )
             except RequestError as error:
                 raise BrokenModel(str(error)) from error
-            check_registered(model.graph_def, holder=export.path.name)
             self._candidates[candidate.name] = model
             self._identities[candidate.name] = identity(model)
             runner = self._runner(self._identities[candidate.name], model, Mode.STRICT)

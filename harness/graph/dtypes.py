@@ -21,6 +21,10 @@ See the comment in tensorflow/core/ops/array_ops.cc on the shape function of Pla
 """
 
 
+HANDLES = frozenset({"resource", "variant"})
+"""Dtypes of what means nothing outside the session that made it."""
+
+
 def dtype_name(enum: int) -> str:
     """Return "float32" for DT_FLOAT, and the like; a reference dtype gives its base dtype."""
     return str(tf_dtypes.as_dtype(enum).base_dtype.name)

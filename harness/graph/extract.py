@@ -43,7 +43,7 @@ def extract(
         cut_nodes.setdefault(node_name(name), []).append(spec)
     nodes = {node.name: node for node in graph_def.node}
     kept = reachable(nodes, outputs, stop=cut_nodes)
-    _check_cuts(graph_def, kept, cuts, outputs)
+    _check_cuts(graph_def, nodes, kept, cuts, outputs)
     kept.update(cut_nodes)
     replaced = {name for name in cut_nodes if nodes[name].op not in PLACEHOLDER_OPS}
     result = graph_pb2.GraphDef(versions=graph_def.versions)
@@ -131,6 +131,7 @@ def all_nodes(graph_def: graph_pb2.GraphDef) -> Iterator[node_def_pb2.NodeDef]:
 
 def _check_cuts(
     graph_def: graph_pb2.GraphDef,
+    nodes: dict[str, node_def_pb2.NodeDef],
     kept: Collection[str],
     cuts: Collection[str],
     outputs: Collection[str],
@@ -139,7 +140,6 @@ def _check_cuts(
         if name in cuts:
             raise RequestError(f"--outputs {name}: it is an input too, so nothing is computed")
     cut_nodes = {node_name(name): name for name in cuts}
-    nodes = {node.name: node for node in graph_def.node}
     inside = ((name, r) for name in kept if name not in cut_nodes for r in nodes[name].input)
     for reader, read in chain(((name, name) for name in outputs), inside):
         reference = canonical(read)

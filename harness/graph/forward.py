@@ -19,8 +19,9 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.framework import tensor_util
 
 from harness.graph.edges import Edges, closure, edges_of
-from harness.graph.pipeline import inside_a_pipeline, meeting_points, weights_of
+from harness.graph.pipeline import inside_a_pipeline, meeting_points
 from harness.graph.state import VARIABLE_OPS
+from harness.graph.weights import weights_of
 from harness.tensor_names import canonical, node_name
 
 LOSS_COLLECTION = "losses"
@@ -110,10 +111,11 @@ def forward_part(
 ) -> ForwardPart:
     """Return the forward part of a graph; `collections` are those of its MetaGraphDef."""
     edges = edges_of(graph_def)
-    cuts = meeting_points(edges)
+    inside = inside_a_pipeline(edges)
+    cuts = meeting_points(edges, inside)
     data = [name for name, node in edges.nodes.items() if node.op.startswith("Placeholder")]
     data += cuts
-    forward = _forward(edges, data)
+    forward = _forward(edges, data, inside)
     weights = _weights(edges, forward)
     applied = {name for name in forward - weights if not weights.isdisjoint(edges.sources[name])}
     weighted = closure(applied, edges.readers.__getitem__, within=forward)
@@ -181,9 +183,8 @@ def forward_part(
     )
 
 
-def _forward(edges: Edges, data: Iterable[str]) -> set[str]:
+def _forward(edges: Edges, data: Iterable[str], inside: Collection[str]) -> set[str]:
     """Return the nodes that depend on data and belong to no part that only training needs."""
-    inside = inside_a_pipeline(edges)
     fed = set(data)
     start = [
         name

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from tensorflow.core.framework import graph_pb2
 
 from harness.errors import RequestError
-from harness.graph.dtypes import output_dtypes
+from harness.graph.dtypes import HANDLES, output_dtypes
 from harness.graph.edges import Edges, closure, edges_of
 from harness.graph.extract import PLACEHOLDER_OPS, reachable
 from harness.graph.forward import ACTIVATIONS, ForwardNode, ForwardPart, forward_part
-from harness.graph.pipeline import meeting_points
+from harness.graph.pipeline import inside_a_pipeline, meeting_points
 from harness.graph.tensors import described
 from harness.signature import format_shape
 from harness.tensor_names import node_name
@@ -35,7 +35,6 @@ _PIVOT = re.compile(r"(^|/)(switch_[tf]|pred_id)$")
 _SCRATCH = re.compile(
     r"^((Ref)?Merge|FusedBatchNorm\w*|\w*CrossEntropyWithLogits|LSTMBlock\w*|GRUBlock\w*)$"
 )
-_HANDLES = frozenset({"resource", "variant"})
 _LISTED = 6
 _CLEAR_LEAD = 2
 """Points by which an output without a usual name must lead: one rule too few may have held."""
@@ -244,7 +243,8 @@ def infer_inputs(graph_def: graph_pb2.GraphDef, outputs: Collection[str]) -> tup
     a switch with a default (a keep probability), not an input.
     """
     edges = edges_of(graph_def)
-    cuts = [tensor for tensor in meeting_points(edges) if tensor not in outputs]
+    inside = inside_a_pipeline(edges)
+    cuts = [tensor for tensor in meeting_points(edges, inside) if tensor not in outputs]
     path = reachable(dict(edges.nodes), outputs, stop={node_name(tensor) for tensor in cuts})
     fed = [name for name in edges.nodes if name in path and edges.nodes[name].op in PLACEHOLDER_OPS]
     read = {tensor for name in path for tensor in edges.tensors[name]}
@@ -286,7 +286,7 @@ def _last(name: str) -> str:
 def _tensors(suspect: Suspect, graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
     """Return all outputs of a node; the first alone where the others are made for gradients."""
     dtypes = output_dtypes(suspect.forward.node, graph_def)
-    if dtypes == () or not _HANDLES.isdisjoint(dtypes or ()):
+    if dtypes == () or not HANDLES.isdisjoint(dtypes or ()):
         return ()
     name = suspect.name
     # Of an op that is not known it is not known either how many outputs it has.

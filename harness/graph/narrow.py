@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
+from harness.errors import BrokenModel
 from harness.graph.dtypes import LEGACY_SHAPE_PRODUCER
 from harness.graph.edges import Edges, edges_of
 from harness.graph.extract import PLACEHOLDER_OPS, extract
+from harness.graph.tensors import imported
 from harness.signature import TensorSpec
 from harness.tensor_names import node_name, output_index
 
@@ -67,9 +68,8 @@ def _fits(part: graph_pb2.GraphDef, spec: TensorSpec, rank: int) -> bool:
             shape.Clear()
             for _ in range(rank):
                 shape.dim.add(size=-1)
-    with tf.Graph().as_default():
-        try:
-            tf.import_graph_def(trial, name="")
-        except (ValueError, KeyError, tf.errors.OpError):
-            return False
+    try:
+        imported(trial)
+    except BrokenModel:
+        return False
     return True

@@ -8,6 +8,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.python.framework import op_def_registry
 
 from harness.errors import BrokenModel, listed
+from harness.graph.functions import placed_nodes
 
 
 def check_registered(graph_def: graph_pb2.GraphDef, *, holder: str) -> None:
@@ -42,10 +43,6 @@ def _unregistered(graph_def: graph_pb2.GraphDef) -> Iterator[tuple[node_def_pb2.
             (known if op_def_registry.get(op) is not None else unknown).add(op)
         return op in unknown
 
-    for node in graph_def.node:
+    for function, node in placed_nodes(graph_def):
         if is_unknown(node.op):
-            yield node, ""
-    for function in graph_def.library.function:
-        for node in function.node_def:
-            if is_unknown(node.op):
-                yield node, f" in the function {function.signature.name}"
+            yield node, f" in the function {function}" if function else ""

@@ -6,14 +6,11 @@ the model. The tensors at the point are its inputs, and the graph is cut there.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable
-
-from tensorflow.core.framework import node_def_pb2
+from collections.abc import Collection, Iterable
 
 from harness.graph.edges import Edges, closure
-from harness.graph.state import VARIABLE_OPS
+from harness.graph.weights import weights_of
 
 _SOURCES = re.compile(
     r"^(IteratorGetNext(Sync)?|OptionalGetValue|QueueDequeue(Many|UpTo)?(V2)?|"
@@ -25,10 +22,6 @@ _DECODERS = re.compile(
 )
 _FILLS_A_QUEUE = re.compile(r"^(QueueEnqueue(Many)?(V2)?|(OrderedMap|Map)?Stage)$")
 _HOLDS_DATA = re.compile(r"(Iterator|Dataset|Queue|Reader)")
-
-
-_FEWEST_ELEMENTS = 17
-"""Of a constant that is a weight: smaller ones are shapes, axes and the like."""
 
 
 def inside_a_pipeline(edges: Edges) -> set[str]:
@@ -45,24 +38,12 @@ def inside_a_pipeline(edges: Edges) -> set[str]:
     return closure(ends, step)
 
 
-def weights_of(edges: Edges) -> set[str]:
-    """Return the variables; in a graph without any, a frozen one, its large constants."""
-    variables = {name for name, node in edges.nodes.items() if node.op in VARIABLE_OPS}
-    return variables or {
-        name
-        for name, node in edges.nodes.items()
-        if node.op == "Const" and _elements(node) >= _FEWEST_ELEMENTS
-    }
+def meeting_points(edges: Edges, inside: Collection[str]) -> dict[str, None]:
+    """Return the tensors by which data leaves the pipeline, decoded where it decodes; in order.
 
-
-def _elements(node: node_def_pb2.NodeDef) -> int:
-    return math.prod(dim.size for dim in node.attr["value"].tensor.tensor_shape.dim)
-
-
-def meeting_points(edges: Edges) -> dict[str, None]:
-    """Return the tensors by which data leaves the pipeline, decoded where it decodes; in order."""
+    `inside` are the nodes that `inside_a_pipeline` finds.
+    """
     nodes = edges.nodes
-    inside = inside_a_pipeline(edges)
     raw = {name for name, node in nodes.items() if _SOURCES.match(node.op)}
     queue = list(raw)
     while queue:

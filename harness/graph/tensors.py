@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
@@ -50,8 +51,8 @@ def _spec(
     return TensorSpec(name=name, dtype=dtypes[index], shape=shape)
 
 
-def imported(graph_def: graph_pb2.GraphDef) -> tf.Graph:
-    """Return the graph as TensorFlow takes it.
+def imported(graph_def: graph_pb2.GraphDef, *, holder: str = "the graph") -> tf.Graph:
+    """Return the graph, which is that of `holder`, as TensorFlow takes it.
 
     Raises:
         BrokenModel: it does not; the message says why.
@@ -61,7 +62,7 @@ def imported(graph_def: graph_pb2.GraphDef) -> tf.Graph:
         with graph.as_default():
             tf.import_graph_def(graph_def, name="")
     except (ValueError, KeyError, tf.errors.OpError) as error:
-        raise BrokenModel(f"the graph cannot be imported: {first_line(error)}") from error
+        raise BrokenModel(f"{holder} cannot be imported: {first_line(error)}") from error
     return graph
 
 
@@ -81,15 +82,18 @@ def static_shapes(graph_def: graph_pb2.GraphDef, names: Collection[str]) -> dict
     return found
 
 
+def with_static_shapes(
+    specs: Sequence[TensorSpec], graph_def: graph_pb2.GraphDef
+) -> tuple[TensorSpec, ...]:
+    """Return the tensors of `graph_def` with their static shapes, where those can be found."""
+    shapes = static_shapes(graph_def, [spec.name for spec in specs])
+    return tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in specs)
+
+
 def described(graph_def: graph_pb2.GraphDef, names: Collection[str]) -> dict[str, TensorSpec]:
     """Return dtype and static shape of tensors that exist, but for those of unknown ops."""
     nodes = {node.name: node for node in graph_def.node}
     known = [n for n in names if output_dtypes(nodes[node_name(n)], graph_def) is not None]
     specs = specs_of(graph_def, known, option="--outputs")
-    shapes = static_shapes(extract(graph_def, inputs=(), outputs=known), known)
-    return {
-        spec.name: TensorSpec(
-            name=spec.name, dtype=spec.dtype, shape=shapes.get(spec.name, spec.shape)
-        )
-        for spec in specs
-    }
+    part = extract(graph_def, inputs=(), outputs=known)
+    return {spec.name: spec for spec in with_static_shapes(specs, part)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from harness.graph.lint import obstacle, warnings
 from harness.graph.randomness import random_ops
 from harness.graph.state import Variable
 from harness.graph.tensors import described, specs_of
+from harness.graph.weights import is_large_constant
 from harness.inspection.facts import (
     CandidateOutput,
     FedTensor,
@@ -37,10 +37,6 @@ from harness.models.model import Model
 from harness.models.variables import variables_of
 from harness.signature import TensorSpec
 from harness.tensor_names import node_name
-
-_FEWEST_ELEMENTS = 17
-"""Of a weight: smaller constants are shapes, axes and the like."""
-
 
 _MOST_DESCRIBED = 100
 """Candidate outputs whose shapes are looked for: what leads to them is imported for that."""
@@ -215,10 +211,10 @@ def _part_of(slice_spec: str) -> str:
 
 def _weights(graph_def: graph_pb2.GraphDef) -> Iterator[Weight]:
     for node in all_nodes(graph_def):
-        tensor = node.attr["value"].tensor if node.op == "Const" else None
-        shape = shape_of(tensor.tensor_shape) if tensor else None
-        if tensor is None or math.prod(size or 0 for size in shape or ()) < _FEWEST_ELEMENTS:
+        if not is_large_constant(node):
             continue
+        tensor = node.attr["value"].tensor
+        shape = shape_of(tensor.tensor_shape)
         dtype = dtype_name(tensor.dtype)
         # Strings have no size but their own.
         size = bytes_of(dtype, shape)

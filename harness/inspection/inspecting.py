@@ -23,7 +23,7 @@ from harness.inspection.facts import (
 )
 from harness.inspection.graph_facts import Part, graph_facts, likely
 from harness.inspection.whole_graph import WholeGraph, read_whole_graph, tagged_graphs
-from harness.locate import Location, checkpoint_files, locate
+from harness.locate import Location, checkpoint_files, locate, meta_file
 from harness.models.assemble import Named, assemble
 from harness.models.candidate import size_on_disk
 from harness.models.model import Model
@@ -208,7 +208,7 @@ def _inspection(
 ) -> Inspection:
     files = [location.path]
     if location.kind == "checkpoint":
-        meta = request.meta_graph or location.path.with_name(f"{location.path.name}.meta")
+        meta = request.meta_graph or meta_file(location.path)
         files = [*checkpoint_files(location.path), meta]
     return Inspection(
         path=location.path,

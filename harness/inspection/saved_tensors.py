@@ -10,7 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import tensor_bundle_pb2
 
-from harness.graph.dtypes import dtype_name
+from harness.graph.dtypes import HANDLES, dtype_name
 from harness.locate import checkpoint_files
 from harness.models.model import open_checkpoint
 from harness.models.table import table_entries
@@ -77,7 +77,7 @@ def saved_tensors(prefix: Path) -> SavedTensors:
 def bytes_of(dtype: str, shape: Shape | None) -> int | None:
     """Return how many bytes a tensor takes; None where shape or dtype do not tell."""
     sizes = [size for size in shape or () if size is not None]
-    if shape is None or len(sizes) != len(shape) or dtype in {"string", "resource", "variant"}:
+    if shape is None or len(sizes) != len(shape) or dtype in HANDLES | {"string"}:
         return None
     return math.prod(sizes) * int(tf.dtypes.as_dtype(dtype).size)
 

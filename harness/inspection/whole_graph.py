@@ -15,7 +15,7 @@ from harness.graph.forward import collections_of
 from harness.graph.restoring import CheckpointEntry, checkpoint_entries
 from harness.inspection.facts import ServedSignature, TaggedGraph
 from harness.inspection.saved_tensors import NOTHING, SavedTensors, saved_tensors
-from harness.locate import Location, is_checkpoint
+from harness.locate import Location, is_checkpoint, meta_file
 from harness.models.checkpoint import known_entries, read_meta_graph
 from harness.models.frozen import read_graph_def
 from harness.models.saved_model import (
@@ -23,6 +23,7 @@ from harness.models.saved_model import (
     choose_signature,
     read_saved_model,
     signature_specs,
+    signatures_of,
 )
 from harness.subject import Request
 
@@ -54,7 +55,7 @@ def read_whole_graph(location: Location, request: Request) -> WholeGraph:
     is_checkpoint_file = location.kind == "checkpoint"
     if is_checkpoint_file:
         prefix = location.path
-        meta = read_meta_graph(request.meta_graph or prefix.with_name(f"{prefix.name}.meta"))
+        meta = read_meta_graph(request.meta_graph or meta_file(prefix))
     else:
         prefix = location.path / "variables" / "variables"
         meta = choose_meta_graph(location.path, request.tags)
@@ -110,6 +111,5 @@ def _signatures(
             outputs=tuple(signature_specs(signature.outputs.values())),
             is_taken=signature == taken,
         )
-        for key, signature in sorted(meta.signature_def.items())
-        if not key.startswith("__")
+        for key, signature in sorted(signatures_of(meta).items())
     )

@@ -15,7 +15,7 @@ from harness.graph.infer import infer_inputs, infer_outputs
 from harness.graph.narrow import narrowed
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import VARIABLE_OPS
-from harness.graph.tensors import specs_of, static_shapes
+from harness.graph.tensors import specs_of, with_static_shapes
 from harness.locate import Kind
 from harness.models.handles import check_fed_values, check_values
 from harness.models.model import Model
@@ -61,13 +61,14 @@ def assemble(
     # "x" and "x:0" are one tensor, and a session lets it be fed once.
     inputs = tuple(dict.fromkeys(specs_of(graph_def, input_names, option="--inputs")))
     check_values(graph_def, inputs=inputs, outputs=outputs)
-    inputs = _with_shapes_of_cuts(inputs, graph_def)
+    cuts = _cuts(inputs, graph_def)
+    inputs = _with_shapes_of_cuts(inputs, cuts, graph_def)
     if named.stated is not None:
         inputs = tuple(_stated(spec, named.stated) for spec in inputs)
     sub_graph = _extract_with_reads(graph_def, inputs, [spec.name for spec in outputs])
     _check_fed(graph_def, inputs, [spec.name for spec in outputs])
     inputs = narrowed(sub_graph, inputs)
-    signature = Signature(inputs=inputs, outputs=_with_static_shapes(outputs, sub_graph))
+    signature = Signature(inputs=inputs, outputs=with_static_shapes(outputs, sub_graph))
     return Model(
         path=path,
         kind=kind,
@@ -80,8 +81,8 @@ def assemble(
         ),
         checkpoint_prefix=checkpoint_prefix,
         saved_tensors=saved_tensors,
-        cuts=_cuts(inputs, graph_def),
-        cut_off=() if named.inputs else _before(_cuts(inputs, graph_def), graph_def),
+        cuts=cuts,
+        cut_off=() if named.inputs else _variables_before(cuts, graph_def),
     )
 
 
@@ -125,17 +126,6 @@ def _stated(spec: TensorSpec, stated: Mapping[str, TensorSpec]) -> TensorSpec:
     return replace(spec, shape=known.shape) if known and spec.shape is None else spec
 
 
-def _with_static_shapes(
-    outputs: tuple[TensorSpec, ...], graph_def: graph_pb2.GraphDef
-) -> tuple[TensorSpec, ...]:
-    """Return the outputs with the shapes that TensorFlow's shape functions find.
-
-    A graph that cannot be imported keeps unknown shapes here: the stage `restore` says why.
-    """
-    shapes = static_shapes(graph_def, [spec.name for spec in outputs])
-    return tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in outputs)
-
-
 def _cuts(inputs: Iterable[TensorSpec], graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
     nodes = {node.name: node for node in graph_def.node}
     return tuple(
@@ -143,7 +133,7 @@ def _cuts(inputs: Iterable[TensorSpec], graph_def: graph_pb2.GraphDef) -> tuple[
     )
 
 
-def _before(cuts: tuple[str, ...], graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
+def _variables_before(cuts: tuple[str, ...], graph_def: graph_pb2.GraphDef) -> tuple[str, ...]:
     """Return the variables that the cut tensors themselves depend on."""
     nodes = {node.name: node for node in graph_def.node}
     needed = reachable(nodes, cuts) if cuts else set()
@@ -151,15 +141,16 @@ def _before(cuts: tuple[str, ...], graph_def: graph_pb2.GraphDef) -> tuple[str, 
 
 
 def _with_shapes_of_cuts(
-    inputs: tuple[TensorSpec, ...], graph_def: graph_pb2.GraphDef
+    inputs: tuple[TensorSpec, ...], cuts: tuple[str, ...], graph_def: graph_pb2.GraphDef
 ) -> tuple[TensorSpec, ...]:
     """Return the inputs, those with the shape that they have in mid-graph that are no placeholders.
 
     A placeholder states its shape itself; of a tensor where the graph is cut, what lies before it
     does.
     """
-    cuts = _cuts((spec for spec in inputs if spec.shape is None), graph_def)
-    if not cuts:
+    unknown = [spec for spec in inputs if spec.name in cuts and spec.shape is None]
+    if not unknown:
         return inputs
-    shapes = static_shapes(extract(graph_def, inputs=(), outputs=cuts), cuts)
-    return tuple(replace(spec, shape=shapes.get(spec.name, spec.shape)) for spec in inputs)
+    before = extract(graph_def, inputs=(), outputs=[spec.name for spec in unknown])
+    found = {spec.name: spec for spec in with_static_shapes(unknown, before)}
+    return tuple(found.get(spec.name, spec) for spec in inputs)

@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
 from harness.collector import collector_paused
-from harness.errors import BrokenModel, RequestError, first_line, listed, nearest
+from harness.errors import BrokenModel, RequestError, listed, nearest
 from harness.graph.dtypes import output_dtypes
 from harness.graph.op_registration import check_registered
 from harness.graph.state import input_pipeline, tables, variable_nodes
-from harness.locate import locate
+from harness.graph.tensors import imported
+from harness.locate import locate_candidate
 from harness.models.frozen import frozen_model, read_graph_def
 from harness.models.model import Model
 from harness.models.proto_file import making_sense_of
@@ -34,9 +34,7 @@ def open_candidate(
         RequestError: there is nothing at `path`, or a checkpoint.
         BrokenModel: it cannot be read, lacks an input or output, or is not frozen.
     """
-    location = locate(path, option="--frozen")
-    if location.kind == "checkpoint":
-        raise RequestError(f"--frozen {path}: a checkpoint is no candidate; give a .pb")
+    location = locate_candidate(path)
     names = names or {}
     inputs = [names.get(name, name) for name in signature.input_names]
     outputs = [names.get(name, name) for name in signature.output_names]
@@ -45,6 +43,7 @@ def open_candidate(
             if location.kind == "saved_model":
                 check_serves(location.path, inputs=inputs, outputs=outputs)
                 model = open_saved_model(location.path, inputs=inputs, outputs=outputs)
+                check_registered(model.graph_def, holder=path.name)
             else:
                 graph_def = read_graph_def(location.path)
                 _check_tensors(graph_def, inputs, outputs, path)
@@ -120,8 +119,4 @@ def _check_frozen(graph_def: graph_pb2.GraphDef, path: Path) -> None:
 def _check_imports(graph_def: graph_pb2.GraphDef, path: Path) -> None:
     """Import the whole file, as whoever loads it does: what runs here is the part in question."""
     check_registered(graph_def, holder=path.name)
-    with tf.Graph().as_default():
-        try:
-            tf.import_graph_def(graph_def, name="")
-        except (ValueError, KeyError, tf.errors.OpError) as error:
-            raise BrokenModel(f"{path.name} cannot be imported: {first_line(error)}") from error
+    imported(graph_def, holder=path.name)

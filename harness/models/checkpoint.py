@@ -12,7 +12,7 @@ from harness.errors import RequestError, listed
 from harness.graph.forward import collections_of
 from harness.graph.restoring import CheckpointEntry, checkpoint_entries
 from harness.graph.state import Variable
-from harness.locate import is_saved_model
+from harness.locate import is_saved_model, meta_file
 from harness.misfit import SAVE_THE_MODEL
 from harness.models.assemble import Named, assemble
 from harness.models.checkpoint_files import check_files
@@ -45,7 +45,7 @@ def open_checkpoint_model(
         BrokenModel: another file is missing, or one is damaged.
     """
     check_files(prefix)
-    meta_path = meta_graph or prefix.with_name(f"{prefix.name}.meta")
+    meta_path = meta_graph or meta_file(prefix)
     if not meta_path.is_file():
         raise RequestError(_without_graph(prefix, meta_path, is_named=meta_graph is not None))
     meta = read_meta_graph(meta_path)

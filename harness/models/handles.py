@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from harness.errors import RequestError
+from harness.graph.dtypes import HANDLES
 from harness.signature import TensorSpec
 from harness.tensor_names import canonical, node_name
-
-_HANDLES = frozenset({"resource", "variant"})
 
 
 def check_values(
@@ -27,7 +26,7 @@ def check_values(
     """
     nodes = {node.name: node for node in graph_def.node}
     for spec in outputs:
-        if spec.dtype in _HANDLES:
+        if spec.dtype in HANDLES:
             raise RequestError(_no_output(spec, nodes[node_name(spec.name)], graph_def))
     for spec in inputs:
         check_fed_values(spec.name, spec.dtype, op=nodes[node_name(spec.name)].op)
@@ -39,7 +38,7 @@ def check_fed_values(name: str, dtype: str, *, op: str) -> None:
     Raises:
         RequestError: it is of dtype resource or variant.
     """
-    if dtype not in _HANDLES:
+    if dtype not in HANDLES:
         return
     if op.startswith("Placeholder"):
         raise RequestError(

@@ -19,7 +19,7 @@ from typing import Any
 import tensorflow as tf
 
 from harness.errors import RequestError, first_line, nearest
-from harness.locate import Location, checkpoint_files, locate
+from harness.locate import Location, checkpoint_files, locate, meta_file
 from harness.subject import Copy
 
 _STATE = "checkpoint"
@@ -170,7 +170,7 @@ def _copy(location: Location, mirror: Copy, copies: Path) -> None:
         return
     files = [location.path]
     if location.kind == "checkpoint":
-        meta = location.path.with_name(f"{location.path.name}.meta")
+        meta = meta_file(location.path)
         files = [*checkpoint_files(location.path), *([meta] if meta.is_file() else [])]
     for file in files:
         tf.io.gfile.copy(f"{mirror.url}/{file.name}", str(copies / file.name), overwrite=True)

@@ -94,8 +94,7 @@ def check_serves(folder: Path, *, inputs: Sequence[str], outputs: Sequence[str])
             {spec.name for spec in signature_specs(signature.inputs.values())},
             {spec.name for spec in signature_specs(signature.outputs.values())},
         )
-        for key, signature in meta.signature_def.items()
-        if not key.startswith("__")
+        for key, signature in signatures_of(meta).items()
     }
     if not served or any(
         takes.issuperset(inputs) and gives.issuperset(outputs) for takes, gives in served.values()
@@ -156,6 +155,11 @@ def _file_in(folder: Path) -> Path:
     return binary if binary.is_file() else binary.with_suffix(".pbtxt")
 
 
+def signatures_of(meta: meta_graph_pb2.MetaGraphDef) -> dict[str, meta_graph_pb2.SignatureDef]:
+    """Return the signatures by key, without TensorFlow's own ("__saved_model_init_op")."""
+    return {k: s for k, s in meta.signature_def.items() if not k.startswith("__")}
+
+
 def choose_signature(
     folder: Path, meta: meta_graph_pb2.MetaGraphDef, key: str | None
 ) -> meta_graph_pb2.SignatureDef | None:
@@ -164,7 +168,7 @@ def choose_signature(
     Raises:
         RequestError: there is none of that key, or several and no key.
     """
-    signatures = {k: s for k, s in meta.signature_def.items() if not k.startswith("__")}
+    signatures = signatures_of(meta)
     if key is not None:
         if key not in signatures:
             raise RequestError(

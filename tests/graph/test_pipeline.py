@@ -12,7 +12,8 @@ from harness.graph.pipeline import inside_a_pipeline, meeting_points
 
 
 def points(graph_def: GraphDef) -> list[str]:
-    return list(meeting_points(edges_of(graph_def)))
+    edges = edges_of(graph_def)
+    return list(meeting_points(edges, inside_a_pipeline(edges)))
 
 
 def test_an_iterator_meets_the_model_at_each_tensor_that_is_read() -> None:
