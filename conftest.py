@@ -34,9 +34,9 @@ def pytest_freezeproof_subjects(config: pytest.Config) -> list[Subject]:
                 inputs=fixture.inputs,
                 outputs=fixture.outputs,
                 moving_averages=fixture.moving_averages,
+                domains=parse_input_spec(fixture.input_spec),
             ),
             candidates=candidates_of(parse_methods("all"), ()),
-            domains=parse_input_spec(fixture.input_spec),
             max_examples=EXAMPLES,
         )
 

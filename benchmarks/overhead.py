@@ -51,7 +51,7 @@ def ratio(request: Request, candidate: Candidate, *, examples: int, folder: Path
 
 def _drawn(signature: Signature, examples: int) -> list[Feeds]:
     found: list[Feeds] = []
-    for_all_examples(domains={}, max_examples=examples, seed=0)(signature, found.append)
+    for_all_examples(max_examples=examples, seed=0)(signature, {}, found.append)
     return found
 
 
@@ -92,7 +92,7 @@ def _bare_loop(request: Request, candidate: Candidate, feeds: list[Feeds]) -> Pr
 def _stage(request: Request, candidate: Candidate, examples: int, folder: Path) -> Prepared:
     proof = Proof(request, folder=folder)
     assert proof.reload(candidate).status is Status.PASSED
-    for_all = for_all_examples(domains={}, max_examples=examples, seed=0)
+    for_all = for_all_examples(max_examples=examples, seed=0)
 
     def action() -> None:
         result = proof.outputs(candidate, for_all)

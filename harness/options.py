@@ -258,13 +258,13 @@ def _subject(path: Path, settings: Settings, copies: tuple[Copy, ...]) -> Subjec
         signature_key=settings.signature_key,
         tags=settings.tags,
         moving_averages=settings.moving_averages,
+        domains=settings.domains,
         copies=copies,
     )
     return Subject(
         name=subject_name(_located(path)),
         locate=lambda: request,
         candidates=candidates_of(settings.methods, settings.frozen),
-        domains=settings.domains,
         max_examples=settings.max_examples,
         tolerance=settings.tolerance,
     )

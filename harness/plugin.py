@@ -177,7 +177,7 @@ def _describe(subject: Subject) -> list[str]:
     except BrokenModel as error:
         said = f"reference {subject.name}: {request.path} cannot be used: {error}"
         return [request.said(said)]
-    from_signature(model.signature, domains=subject.domains)
+    from_signature(model.signature, domains=request.domains)
     return [
         request.said(f"reference {subject.name}: {model.kind.replace('_', ' ')} {model.path}"),
         *signature_lines(

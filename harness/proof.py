@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.criteria import Array, Criterion, Exact
+from harness.domain import Domain, merged
 from harness.errors import (
     BrokenModel,
     FreezeproofError,
@@ -23,6 +24,7 @@ from harness.errors import (
 )
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
+from harness.graph.domains import domains_of
 from harness.graph.lint import obstacle, warnings
 from harness.graph.op_registration import check_registered
 from harness.memo import Feeds, Memo, digest
@@ -37,8 +39,10 @@ from harness.subject import Candidate, Request
 from harness.verdict import ModelFacts, ModelWarning, Stage, StageResult, Status
 from harness.verify import Disagreement, Tally, compare_on
 
-ForAll = Callable[[Signature, Callable[[Feeds], None]], None]
-"""Run a check on examples of feeds; let the Disagreement of the simplest failing one out."""
+ForAll = Callable[[Signature, Mapping[str, Domain], Callable[[Feeds], None]], None]
+"""Run a check on examples of feeds in their domains; the simplest failing one's Disagreement is let
+out.
+"""
 
 
 class Proof:
@@ -49,6 +53,7 @@ class Proof:
         self._request = request
         self._folder = folder
         self._model: Model | None = None
+        self._domains: dict[str, Domain] | None = None
         self._exports: dict[str, Export] = {}
         self._candidates: dict[str, Model] = {}
         self._identities: dict[str, str] = {}
@@ -68,6 +73,18 @@ class Proof:
         if self._model is None:
             self._model = open_model(self._request)
         return self._model
+
+    @property
+    def domains(self) -> Mapping[str, Domain]:
+        """What the inputs accept: as the graph says, and in its place the user.
+
+        Raises:
+            RequestError, BrokenModel: as `model`.
+        """
+        if self._domains is None:
+            read = domains_of(self.model.graph_def, self.model.signature)
+            self._domains = merged(read, self._request.domains)
+        return self._domains
 
     def facts(self) -> ModelFacts:
         """Return what is known of the reference, as much as could be read."""
@@ -221,7 +238,7 @@ class Proof:
                     scrutiny.look(feeds, agreement.outputs)
 
             try:
-                for_all(self.model.signature, check)
+                for_all(self.model.signature, self.domains, check)
             except Disagreement as found:
                 return StageResult(
                     stage=stage,

@@ -29,10 +29,10 @@ class Copy:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user says of a model: the path, and the names that the files leave open.
+    """What the user says of a model: the path, and what the files leave open.
 
-    `copies` are those of the run, by which paths, of candidates too, are told as the URLs that the
-    user knows them by.
+    `domains` are what the inputs accept, as far as the user says it. `copies` are those of the run,
+    by which paths, of candidates too, are told as the URLs that the user knows them by.
     """
 
     path: Path
@@ -42,6 +42,7 @@ class Request:
     signature_key: str | None = None
     tags: tuple[str, ...] = ()
     moving_averages: bool = False
+    domains: Mapping[str, Domain] = field(default_factory=dict)
     copies: tuple[Copy, ...] = ()
 
     def said(self, text: str) -> str:
@@ -68,7 +69,6 @@ class Subject:
     name: str
     locate: Callable[[], Request]
     candidates: tuple[Candidate, ...]
-    domains: Mapping[str, Domain] = field(default_factory=dict)
     max_examples: int = DEFAULT_EXAMPLES
     tolerance: Criterion = DEFAULT_TOLERANCE
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.criteria import Close, Criterion, Exact
-from harness.domain import Domain
+from harness.domain import Domain, Range
 from harness.errors import RequestError
 from harness.exporters.registry import method_names
 from harness.options import (
@@ -80,7 +80,9 @@ def test_every_option_is_read() -> None:
 def test_the_input_spec_is_read(tmp_path: Path) -> None:
     spec = tmp_path / "spec.toml"
     spec.write_text("[inputs.ids]\nrange = [0, 49]\n")
-    assert settings_of(input_spec=str(spec)).domains == {"ids": Domain(bounds=(0, 49))}
+    assert settings_of(input_spec=str(spec)).domains == {
+        "ids": Domain(values=Range(low=0, high=49))
+    }
 
 
 def test_an_input_spec_that_does_not_exist_is_named(tmp_path: Path) -> None:

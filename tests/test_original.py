@@ -66,7 +66,7 @@ def assert_identical(
         accepted.append(agreement.outputs is not None)
 
     try:
-        for_all_examples(domains=domains or {}, max_examples=3, seed=0)(model.signature, check)
+        for_all_examples(max_examples=3, seed=0)(model.signature, domains or {}, check)
     finally:
         reference.close()
     assert accepted == [True] * 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from fixtures.faults import FAULTS, Frozen
 from fixtures.training import fresh_session, save_initialised
 from harness.criteria import Close
+from harness.domain import Domain
 from harness.errors import Unsupported
 from harness.exporters import registry
 from harness.exporters.method import Export, Method
@@ -37,7 +38,7 @@ DIRECT = Candidate(name="direct", method="direct")
 SECOND = Candidate(name="second", method="direct")
 
 
-def for_all(signature: Signature, check: Callable[[Feeds], None]) -> None:
+def for_all(signature: Signature, _: Mapping[str, Domain], check: Callable[[Feeds], None]) -> None:
     """Run a check on one example a batch size."""
     for batch in BATCHES:
         generator = np.random.default_rng(batch)
@@ -51,7 +52,7 @@ def for_all(signature: Signature, check: Callable[[Feeds], None]) -> None:
         )
 
 
-def nothing(signature: Signature, check: Callable[[Feeds], None]) -> None:
+def nothing(signature: Signature, _: Mapping[str, Domain], check: Callable[[Feeds], None]) -> None:
     """Run a check on no example."""
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.domain import Domain
+from harness.domain import Choices, Domain, Range, Values
 from harness.errors import RequestError, nearest
 from harness.tensor_names import canonical
 
@@ -93,11 +93,16 @@ def _domain(name: str, table: Any, source: str) -> Domain:
     said = [key for key in ("range", "choices", "constant") if key in table]
     if len(said) > 1:
         raise RequestError(f"{where}: {' and '.join(said)} exclude each other: keep one")
+    values: Values | None = None
+    if bounds is not None:
+        values = Range(low=bounds[0], high=bounds[1])
+    if choices:
+        values = Choices(values=tuple(choices))
+    if constant is not None:
+        values = Choices(values=(constant,))
     return Domain(
         shape=None if shape is None else tuple(None if size < 0 else size for size in shape),
-        bounds=None if bounds is None else (bounds[0], bounds[1]),
-        choices=tuple(choices),
-        constant=constant,
+        values=values,
     )
 
 

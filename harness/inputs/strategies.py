@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from harness.domain import Domain, Value
+from harness.domain import Axis, Choices, Domain, Range, Value
 from harness.errors import RequestError, nearest
 from harness.inputs.dtypes import numpy_dtype
 from harness.inputs.values import DISTRIBUTIONS, SCALES, Recipe, fill
@@ -111,34 +111,39 @@ def _narrowed(spec: TensorSpec, domain: Domain) -> Shape | None:
     """Return the shape of `spec` with what `domain` says of its unknown dimensions."""
     if domain.shape is None:
         return spec.shape
+    stated_shape = tuple(None if isinstance(size, Axis) else size for size in domain.shape)
     if spec.shape is None:
-        return domain.shape
+        return stated_shape
     fits = len(spec.shape) == len(domain.shape) and all(
         known is None or stated is None or known == stated
-        for known, stated in zip(spec.shape, domain.shape, strict=True)
+        for known, stated in zip(spec.shape, stated_shape, strict=True)
     )
     if not fits:
         raise RequestError(
-            f"input spec {spec.name}: shape {format_shape(domain.shape)} contradicts the "
+            f"input spec {spec.name}: shape {format_shape(stated_shape)} contradicts the "
             f"model's {format_shape(spec.shape)}"
         )
     return tuple(
         known if stated is None else stated
-        for known, stated in zip(spec.shape, domain.shape, strict=True)
+        for known, stated in zip(spec.shape, stated_shape, strict=True)
     )
 
 
 def _check_values(spec: TensorSpec, domain: Domain) -> None:
     dtype = numpy_dtype(spec.dtype)
-    stated = (*(domain.bounds or ()), *domain.choices, domain.constant)
+    stated: tuple[Value, ...] = ()
+    if isinstance(domain.values, Range):
+        stated = (domain.values.low, domain.values.high)
+    if isinstance(domain.values, Choices):
+        stated = domain.values.values
     for value in stated:
-        if value is not None and not _is_value_of(dtype, value):
+        if not _is_value_of(dtype, value):
             raise RequestError(f"input spec {spec.name}: {value!r} is no value of {spec.dtype}")
 
 
 def _is_value_of(dtype: np.dtype[Any], value: Value) -> bool:
-    if dtype.kind == "O" or isinstance(value, str):
-        return dtype.kind == "O" and isinstance(value, str)
+    if dtype.kind == "O" or isinstance(value, (str, bytes)):
+        return dtype.kind == "O" and isinstance(value, (str, bytes))
     if dtype.kind == "b":
         return value in {0, 1}
     if dtype.kind in "iu":

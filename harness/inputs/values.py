@@ -15,7 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from harness.criteria import Array
-from harness.domain import Domain
+from harness.domain import Choices, Domain, Range
 
 Shape = tuple[int, ...]
 
@@ -57,13 +57,13 @@ def fill(shape: Shape, dtype: np.dtype[Any], *, recipe: Recipe, domain: Domain) 
 
 def _filled(shape: Shape, dtype: np.dtype[Any], recipe: Recipe, domain: Domain) -> Array:
     rng = np.random.default_rng(recipe.seed)
-    choices: tuple[Any, ...] = domain.choices if domain.constant is None else (domain.constant,)
+    choices: tuple[Any, ...] = domain.values.values if isinstance(domain.values, Choices) else ()
     if not choices and dtype.kind == "O":
         choices = _WORDS
     if choices:
         return _of_choices(choices, shape, dtype, rng)
-    if domain.bounds is not None:
-        return _between(domain.bounds, shape, dtype, recipe, rng)
+    if isinstance(domain.values, Range):
+        return _between((domain.values.low, domain.values.high), shape, dtype, recipe, rng)
     if dtype.kind in "biu":
         return _whole_numbers(shape, dtype, recipe, rng)
     if dtype.kind == "c":

@@ -22,12 +22,11 @@ SHRINK_SECONDS = 20.0
 
 def for_all_examples(
     *,
-    domains: Mapping[str, Domain],
     max_examples: int,
     seed: int,
     progress: Progress | None = None,
-) -> Callable[[Signature, Callable[[Feeds], None]], None]:
-    """Return a function that runs a check on `max_examples` feeds of a signature.
+) -> Callable[[Signature, Mapping[str, Domain], Callable[[Feeds], None]], None]:
+    """Return a function that runs a check on `max_examples` feeds of a signature, in domains.
 
     The feeds depend on the signature, the domains and the seed, so that every stage and every
     candidate sees the same. (Hypothesis also mixes in constants of the modules of the working
@@ -35,7 +34,9 @@ def for_all_examples(
     is that of the simplest feeds found, and says what they are.
     """
 
-    def for_all(signature: Signature, check: Callable[[Feeds], None]) -> None:
+    def for_all(
+        signature: Signature, domains: Mapping[str, Domain], check: Callable[[Feeds], None]
+    ) -> None:
         shrinking = _Shrinking(check, progress)
 
         @hypothesis.seed(seed)

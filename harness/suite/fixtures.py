@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.domain import Domain
 from harness.report.json_text import write_record
 from harness.report.progress import Progress
 from harness.signature import Signature
@@ -44,15 +45,16 @@ def for_all(
 
     progress = _progress(request, f"{subject.name}-{candidate.name}", subject.max_examples)
     run_examples = for_all_examples(
-        domains=subject.domains,
         max_examples=subject.max_examples,
         seed=_run.seed,
         progress=progress,
     )
 
-    def run_and_wipe(signature: Signature, check: Callable[[Feeds], None]) -> None:
+    def run_and_wipe(
+        signature: Signature, domains: Mapping[str, Domain], check: Callable[[Feeds], None]
+    ) -> None:
         try:
-            run_examples(signature, check)
+            run_examples(signature, domains, check)
         finally:
             progress.close()
 

@@ -18,6 +18,7 @@ from tensorflow.python.framework.function import Defun
 
 from fixtures.control_flow import control_flow
 from fixtures.training import fresh_session, initialise, save, saver
+from harness.domain import Domain
 from harness.exporters.registry import method_names
 from harness.memo import Feeds
 from harness.proof import Proof
@@ -30,7 +31,7 @@ GRAPHDEF = ("freeze_graph_graphdef", "freeze_graph_graphdef_text")
 BY_OURSELVES = ("direct", "saved_model")
 
 
-def for_all(signature: Signature, check: Callable[[Feeds], None]) -> None:
+def for_all(signature: Signature, _: Mapping[str, Domain], check: Callable[[Feeds], None]) -> None:
     """Run a check on one example a batch size."""
     for batch in (1, 3):
         generator = np.random.default_rng(batch)

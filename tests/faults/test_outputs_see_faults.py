@@ -12,7 +12,6 @@ import pytest
 from fixtures.catalogue import FIXTURES, Fixture, find
 from fixtures.faults import FAULTS, NotApplicable
 from fixtures.freezing import freeze_fixture, request_for
-from harness.inputs.spec import parse_input_spec
 from harness.proof import Proof
 from harness.subject import Candidate, Request
 from harness.suite.examples import for_all_examples
@@ -138,11 +137,7 @@ def compare_outputs(broken: Broken, folder: Path, *, examples: int = 100) -> Sta
     try:
         return proof.outputs(
             Candidate(name="broken.pb", method="file", path=broken.path),
-            for_all_examples(
-                domains=parse_input_spec(broken.fixture.input_spec),
-                max_examples=examples,
-                seed=0,
-            ),
+            for_all_examples(max_examples=examples, seed=0),
         )
     finally:
         proof.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.domain import Domain
+from harness.domain import Choices, Domain, Range
 from harness.errors import RequestError
 from harness.inputs.spec import parse_input_spec, read_input_spec
 
@@ -16,15 +16,15 @@ from harness.inputs.spec import parse_input_spec, read_input_spec
     [
         ("shape = [-1, 28, 28, 3]", Domain(shape=(None, 28, 28, 3))),
         ("shape = []", Domain(shape=())),
-        ("range = [0, 49]", Domain(bounds=(0, 49))),
-        ("range = [-0.5, 0.5]", Domain(bounds=(-0.5, 0.5))),
-        ("range = [3, 3]", Domain(bounds=(3, 3))),
-        ("choices = [0.5, 1.0]", Domain(choices=(0.5, 1.0))),
-        ('choices = ["a", "b"]', Domain(choices=("a", "b"))),
-        ("constant = false", Domain(constant=False)),
-        ("constant = 0", Domain(constant=0)),
-        ('constant = ""', Domain(constant="")),
-        ("shape = [2]\nconstant = 1", Domain(shape=(2,), constant=1)),
+        ("range = [0, 49]", Domain(values=Range(low=0, high=49))),
+        ("range = [-0.5, 0.5]", Domain(values=Range(low=-0.5, high=0.5))),
+        ("range = [3, 3]", Domain(values=Range(low=3, high=3))),
+        ("choices = [0.5, 1.0]", Domain(values=Choices(values=(0.5, 1.0)))),
+        ('choices = ["a", "b"]', Domain(values=Choices(values=("a", "b")))),
+        ("constant = false", Domain(values=Choices(values=(False,)))),
+        ("constant = 0", Domain(values=Choices(values=(0,)))),
+        ('constant = ""', Domain(values=Choices(values=("",)))),
+        ("shape = [2]\nconstant = 1", Domain(shape=(2,), values=Choices(values=(1,)))),
         ("", Domain()),
     ],
 )
@@ -79,7 +79,7 @@ def test_what_states_no_domain_is_told(text: str, message: str) -> None:
 def test_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "spec.toml"
     path.write_text('[inputs."naïve"]\nconstant = "é"\n', encoding="utf-8")
-    assert read_input_spec(path) == {"naïve": Domain(constant="é")}
+    assert read_input_spec(path) == {"naïve": Domain(values=Choices(values=("é",)))}
 
 
 def test_the_file_stands_at_the_head_of_its_errors(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import find, given, settings
 
-from harness.domain import Domain
+from harness.domain import Choices, Domain, Range
 from harness.errors import RequestError
 from harness.inputs import from_signature
 from harness.inputs.dtypes import numpy_dtype
@@ -116,10 +116,10 @@ def test_values_are_in_their_domain(data: st.DataObject) -> None:
         tensor("word", (None,), "string"),
     )
     domains = {
-        "ids": Domain(bounds=(3, 9)),
-        "rate": Domain(choices=(0.5, 1.0)),
-        "training": Domain(constant=False),
-        "word": Domain(choices=("yes", "no")),
+        "ids": Domain(values=Range(low=3, high=9)),
+        "rate": Domain(values=Choices(values=(0.5, 1.0))),
+        "training": Domain(values=Choices(values=(False,))),
+        "word": Domain(values=Choices(values=("yes", "no"))),
     }
     feeds = data.draw(from_signature(signature, domains=domains))
     assert {*feeds["ids"].tolist()} <= {*range(3, 10)}
@@ -143,19 +143,19 @@ def test_a_domain_that_contradicts_the_shape_is_refused(shape: Shape) -> None:
 @pytest.mark.parametrize(
     ("dtype", "domain", "value"),
     [
-        ("int8", Domain(bounds=(0, 300)), "300"),
-        ("uint8", Domain(bounds=(-1, 1)), "-1"),
-        ("int32", Domain(bounds=(0, 0.5)), "0.5"),
-        ("uint8", Domain(choices=(1, 300)), "300"),
-        ("int32", Domain(constant=0.5), "0.5"),
-        ("int64", Domain(constant=float("inf")), "inf"),
-        ("bool", Domain(choices=(0, 2)), "2"),
-        ("bool", Domain(constant="false"), "'false'"),
-        ("float32", Domain(choices=("a",)), "'a'"),
-        ("float16", Domain(bounds=(0, 1e6)), "1000000.0"),
-        ("float32", Domain(constant=10**400), "1000"),
-        ("string", Domain(choices=(1,)), "1"),
-        ("string", Domain(bounds=(0, 1)), "0"),
+        ("int8", Domain(values=Range(low=0, high=300)), "300"),
+        ("uint8", Domain(values=Range(low=-1, high=1)), "-1"),
+        ("int32", Domain(values=Range(low=0, high=0.5)), "0.5"),
+        ("uint8", Domain(values=Choices(values=(1, 300))), "300"),
+        ("int32", Domain(values=Choices(values=(0.5,))), "0.5"),
+        ("int64", Domain(values=Choices(values=(float("inf"),))), "inf"),
+        ("bool", Domain(values=Choices(values=(0, 2))), "2"),
+        ("bool", Domain(values=Choices(values=("false",))), "'false'"),
+        ("float32", Domain(values=Choices(values=("a",))), "'a'"),
+        ("float16", Domain(values=Range(low=0, high=1e6)), "1000000.0"),
+        ("float32", Domain(values=Choices(values=(10**400,))), "1000"),
+        ("string", Domain(values=Choices(values=(1,))), "1"),
+        ("string", Domain(values=Range(low=0, high=1)), "0"),
     ],
 )
 def test_a_value_that_the_dtype_lacks_is_refused(dtype: str, domain: Domain, value: str) -> None:
@@ -166,14 +166,14 @@ def test_a_value_that_the_dtype_lacks_is_refused(dtype: str, domain: Domain, val
 @pytest.mark.parametrize(
     ("dtype", "domain"),
     [
-        ("int32", Domain(choices=(1.0, 2.0))),
-        ("bool", Domain(choices=(0, 1))),
-        ("bool", Domain(constant=False)),
-        ("int64", Domain(bounds=(-(2**63), 2**63 - 1))),
-        ("float32", Domain(choices=(float("inf"), float("nan"), -1))),
-        ("bfloat16", Domain(bounds=(0, 1e30))),
-        ("complex64", Domain(constant=2)),
-        ("string", Domain(constant="")),
+        ("int32", Domain(values=Choices(values=(1.0, 2.0)))),
+        ("bool", Domain(values=Choices(values=(0, 1)))),
+        ("bool", Domain(values=Choices(values=(False,)))),
+        ("int64", Domain(values=Range(low=-(2**63), high=2**63 - 1))),
+        ("float32", Domain(values=Choices(values=(float("inf"), float("nan"), -1)))),
+        ("bfloat16", Domain(values=Range(low=0, high=1e30))),
+        ("complex64", Domain(values=Choices(values=(2,)))),
+        ("string", Domain(values=Choices(values=("",)))),
     ],
 )
 def test_a_value_that_the_dtype_holds_is_taken(dtype: str, domain: Domain) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from harness.domain import Domain
+from harness.domain import Choices, Domain, Range
 from harness.inputs.dtypes import numpy_dtype
 from harness.inputs.values import DISTRIBUTIONS, SCALES, Recipe, fill
 
@@ -64,7 +64,7 @@ def test_values_stay_within_their_bounds(
 ) -> None:
     low, high = (0, 1) if name == "bool" else bounds
     dtype = numpy_dtype(name)
-    filled = fill(shape, dtype, recipe=recipe, domain=Domain(bounds=(low, high)))
+    filled = fill(shape, dtype, recipe=recipe, domain=Domain(values=Range(low=low, high=high)))
     assert (filled.dtype, filled.shape) == (dtype, shape)
     rounded_low, rounded_high = np.array([low, high]).astype(dtype)
     assert ((filled >= rounded_low) & (filled <= rounded_high)).all()
@@ -79,14 +79,18 @@ def test_floats_stay_within_bounds_that_are_no_whole_numbers(
     name: str, bounds: list[float], recipe: Recipe
 ) -> None:
     dtype = numpy_dtype(name)
-    filled = fill((20,), dtype, recipe=recipe, domain=Domain(bounds=(bounds[0], bounds[1])))
+    filled = fill(
+        (20,), dtype, recipe=recipe, domain=Domain(values=Range(low=bounds[0], high=bounds[1]))
+    )
     low, high = np.array(bounds).astype(dtype)
     assert ((filled >= low) & (filled <= high)).all()
 
 
 @given(recipe=recipes)
 def test_whole_numbers_stay_within_bounds_that_are_none(recipe: Recipe) -> None:
-    filled = fill((20,), np.dtype(np.int32), recipe=recipe, domain=Domain(bounds=(0.5, 3.2)))
+    filled = fill(
+        (20,), np.dtype(np.int32), recipe=recipe, domain=Domain(values=Range(low=0.5, high=3.2))
+    )
     assert set(filled.tolist()) <= {1, 2, 3}
 
 
@@ -110,13 +114,15 @@ def test_the_whole_range_of_an_integer_may_be_asked_for(
 
 def test_both_ends_of_the_bounds_are_drawn() -> None:
     recipe = Recipe(distribution="uniform", seed=3)
-    filled = fill((100,), np.dtype(np.int32), recipe=recipe, domain=Domain(bounds=(0, 3)))
+    filled = fill(
+        (100,), np.dtype(np.int32), recipe=recipe, domain=Domain(values=Range(low=0, high=3))
+    )
     assert set(filled.tolist()) == {0, 1, 2, 3}
 
 
 def test_both_truth_values_are_drawn_from_bounds() -> None:
     recipe = Recipe(distribution="uniform", seed=3)
-    filled = fill((100,), np.dtype(bool), recipe=recipe, domain=Domain(bounds=(0, 1)))
+    filled = fill((100,), np.dtype(bool), recipe=recipe, domain=Domain(values=Range(low=0, high=1)))
     assert 20 < filled.sum() < 80
 
 
@@ -137,7 +143,7 @@ def test_choices_are_the_only_values(
 
 @given(shape=shapes, recipe=recipes)
 def test_choices_of_strings_are_fed_as_bytes(shape: tuple[int, ...], recipe: Recipe) -> None:
-    domain = Domain(choices=("ja", "naïve"))
+    domain = Domain(values=Choices(values=("ja", "naïve")))
     filled = fill(shape, np.dtype(object), recipe=recipe, domain=domain)
     assert filled.shape == shape
     assert {*filled.reshape(-1)} <= {b"ja", "naïve".encode()}
@@ -149,12 +155,16 @@ def test_choices_of_strings_are_fed_as_bytes(shape: tuple[int, ...], recipe: Rec
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_a_constant_is_every_element(name: str, constant: float, distribution: str) -> None:
     recipe = Recipe(distribution=distribution)
-    filled = fill((2, 2), np.dtype(name), recipe=recipe, domain=Domain(constant=constant))
+    filled = fill(
+        (2, 2), np.dtype(name), recipe=recipe, domain=Domain(values=Choices(values=(constant,)))
+    )
     assert filled.tolist() == [[constant] * 2] * 2
 
 
 def test_a_constant_string_is_every_element() -> None:
-    filled = fill((2,), np.dtype(object), recipe=Recipe(), domain=Domain(constant="a"))
+    filled = fill(
+        (2,), np.dtype(object), recipe=Recipe(), domain=Domain(values=Choices(values=("a",)))
+    )
     assert filled.tolist() == [b"a", b"a"]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.criteria import Array, Measurement
-from harness.domain import Domain
+from harness.domain import Domain, Range
 from harness.errors import BrokenModel
 from harness.memo import digest
 from harness.signature import Signature, TensorSpec
@@ -34,8 +34,9 @@ NO_INPUTS = Signature(inputs=(), outputs=())
 def run(
     check: Check, signature: Signature = SIGNATURE, *, max_examples: int = 50, **rest: Any
 ) -> None:
-    settings: dict[str, Any] = {"domains": {}, "seed": 0, **rest}
-    for_all_examples(max_examples=max_examples, **settings)(signature, check)
+    settings: dict[str, Any] = {"seed": 0, **rest}
+    domains = settings.pop("domains", {})
+    for_all_examples(max_examples=max_examples, **settings)(signature, domains, check)
 
 
 def seen(signature: Signature = SIGNATURE, **rest: Any) -> list[bytes]:
@@ -72,7 +73,7 @@ def test_examples_stay_in_the_domains() -> None:
     def check(feeds: Feeds) -> None:
         assert {*feeds["ids"].tolist()} <= {3, 4}
 
-    run(check, domains={"ids": Domain(bounds=(3, 4))})
+    run(check, domains={"ids": Domain(values=Range(low=3, high=4))})
 
 
 def test_a_model_without_inputs_is_run_once() -> None:
