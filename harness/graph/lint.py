@@ -6,7 +6,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from harness.errors import listed
 from harness.graph.extract import all_nodes
-from harness.graph.randomness import random_nodes, random_ops
+from harness.graph.randomness import UNWRITTEN_OP, random_nodes, random_ops
 from harness.graph.state import input_pipeline, tables
 from harness.graph.writing import writes
 from harness.verdict import ModelWarning
@@ -120,11 +120,17 @@ def warnings(
 
 def random_warning(graph_def: graph_pb2.GraphDef) -> ModelWarning:
     """Return the warning about a graph whose outputs change with its random numbers."""
+    ops = random_ops(graph_def)
+    why = (
+        "its values, memory that nothing has written"
+        if ops == [UNWRITTEN_OP]
+        else "its numbers (dropout left in?)"
+    )
     return ModelWarning(
         code="random_op",
         message=(
-            f"{', '.join(random_ops(graph_def))} lies on the path to the output, which changes "
-            f"with its numbers (dropout left in?); it was compared with the numbers pinned"
+            f"{', '.join(ops)} lies on the path to the output, which changes with {why}; it was "
+            f"compared with the numbers pinned"
         ),
         nodes=tuple(random_nodes(graph_def)),
     )

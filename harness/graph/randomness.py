@@ -12,6 +12,9 @@ are inlined, since freezing may inline them: the names of the calls that lead to
 function that is called twice is copied for that, so that each call has its own seeds here as it has
 in the inlined graph. What all these names begin with is left out: a graph that was imported under a
 prefix, or taken out of the function that wrapped it, draws the same numbers.
+
+Memory that nothing has written (the op `Empty`) is random too, and gets random numbers that can be
+had again.
 """
 
 from __future__ import annotations
@@ -75,10 +78,38 @@ _LOOPS = frozenset({"Enter", "RefEnter", "While", "StatelessWhile"})
 
 RANDOM_OPS = frozenset(_COUNTERPARTS) | _STREAMS
 
+UNWRITTEN_OP = "Empty"
+"""Hands out memory as it is, unless its attribute `init` asks for zeros."""
+
+_UNWRITTEN = {
+    **dict.fromkeys(
+        (types_pb2.DT_HALF, types_pb2.DT_BFLOAT16, types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE),
+        "StatelessRandomUniform",
+    ),
+    **dict.fromkeys(
+        (types_pb2.DT_INT32, types_pb2.DT_INT64, types_pb2.DT_UINT32, types_pb2.DT_UINT64),
+        "StatelessRandomUniformFullInt",
+    ),
+}
+
+
+def is_random(node: node_def_pb2.NodeDef) -> bool:
+    """Say whether a node gives other values each time, whatever it is fed."""
+    return node.op in RANDOM_OPS or _is_unwritten(node)
+
+
+def _is_unwritten(node: node_def_pb2.NodeDef) -> bool:
+    # Of a dtype that no random op gives, the memory is left as it is.
+    return (
+        node.op == UNWRITTEN_OP
+        and not ("init" in node.attr and node.attr["init"].b)
+        and node.attr["dtype"].type in _UNWRITTEN
+    )
+
 
 def random_nodes(graph_def: graph_pb2.GraphDef) -> list[str]:
     """Return the names of the random ops of the graph and its functions."""
-    return [node.name for node in all_nodes(graph_def) if node.op in RANDOM_OPS]
+    return [node.name for node in all_nodes(graph_def) if is_random(node)]
 
 
 def has_random_streams(graph_def: graph_pb2.GraphDef) -> bool:
@@ -88,12 +119,12 @@ def has_random_streams(graph_def: graph_pb2.GraphDef) -> bool:
 
 def random_ops(graph_def: graph_pb2.GraphDef) -> list[str]:
     """Return the random ops of the graph and its functions by type, each once."""
-    return sorted({node.op for node in all_nodes(graph_def) if node.op in RANDOM_OPS})
+    return sorted({node.op for node in all_nodes(graph_def) if is_random(node)})
 
 
 def pin_randomness(graph_def: graph_pb2.GraphDef, *, seed: tuple[int, int] = SEED) -> None:
     """Make every random op of `graph_def` (changed in place) give the same numbers in every run."""
-    if not any(node.op in RANDOM_OPS for node in all_nodes(graph_def)):
+    if not any(is_random(node) for node in all_nodes(graph_def)):
         return
     if has_random_streams(graph_def):
         for node in all_nodes(graph_def):
@@ -135,7 +166,7 @@ class _Calls:
         """Yield every random op once for each chain of calls that leads to it."""
         add = self._graph_def.node.add
         for node in list(self._graph_def.node):
-            if node.op in RANDOM_OPS:
+            if is_random(node):
                 yield _Draw(node=node, path=_path(node.name), add=add, in_function=False)
             yield from self._called(node, _path(node.name), ())
 
@@ -162,7 +193,7 @@ class _Calls:
         function = self._functions[name]
         for node in _used(function):
             inner = (*path, *_path(node.name))
-            if node.op in RANDOM_OPS:
+            if is_random(node):
                 yield _Draw(node=node, path=inner, add=function.node_def.add, in_function=True)
             yield from self._called(node, inner, above)
 
@@ -195,7 +226,9 @@ def _drawing(functions: dict[str, function_pb2.FunctionDef]) -> set[str]:
         name: set(itertools.chain.from_iterable(map(function_names, function.node_def)))
         for name, function in functions.items()
     }
-    drawing = {name for name, mentioned in mentions.items() if mentioned & RANDOM_OPS}
+    drawing = {
+        name for name, function in functions.items() if any(map(is_random, function.node_def))
+    }
     while more := {n for n in mentions.keys() - drawing if mentions[n] & drawing}:
         drawing |= more
     return drawing
@@ -221,7 +254,7 @@ def _pin(draw: _Draw, seed: tuple[int, int]) -> None:
     node = draw.node
     if node.op in _STREAMS:
         node.attr["seed"].i, node.attr["seed2"].i = seed
-    counterpart = _COUNTERPARTS.get(node.op)
+    counterpart = _counterpart(node)
     if counterpart is None:
         return
     constant = draw.add()
@@ -235,6 +268,13 @@ def _pin(draw: _Draw, seed: tuple[int, int]) -> None:
         constant.input.append(f"^{node_name(node.input[0])}")
     output = ":output:0" if draw.in_function else ""
     _replace(node, counterpart, f"{constant.name}{output}")
+
+
+def _counterpart(node: node_def_pb2.NodeDef) -> _Stateless | None:
+    if _is_unwritten(node):
+        op = _UNWRITTEN[node.attr["dtype"].type]
+        return _Stateless(op=op, seed_position=1, attributes=(("dtype", "dtype"),))
+    return _COUNTERPARTS.get(node.op)
 
 
 def _replace(node: node_def_pb2.NodeDef, counterpart: _Stateless, seed: str) -> None:

@@ -88,6 +88,34 @@ def test_the_numbers_keep_dtype_shape_and_distribution(op: str) -> None:
     assert drawn.max() <= high
 
 
+@pytest.mark.parametrize(
+    "dtype", [tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.int64, tf.uint32]
+)
+def test_memory_that_nothing_has_written_holds_the_same_numbers(dtype: tf.DType) -> None:
+    def build() -> tf.Tensor:
+        return tf.raw_ops.Empty(shape=[3, 4], dtype=dtype)
+
+    graph_def = pinned(build)
+    first, second = runs(graph_def)
+
+    np.testing.assert_array_equal(first, second)
+    assert (first.dtype, first.shape) == (dtype.as_numpy_dtype, (3, 4))
+    assert len(np.unique(first)) > 5
+    assert random_nodes(graph_of(build)) == ["Empty"]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: tf.raw_ops.Empty(shape=[3], dtype=tf.float32, init=True),
+        lambda: tf.raw_ops.Empty(shape=[3], dtype=tf.string),
+    ],
+    ids=["zeros", "strings"],
+)
+def test_memory_that_is_always_the_same_is_not_random(build: Callable[[], tf.Tensor]) -> None:
+    assert random_nodes(graph_of(build)) == []
+
+
 def test_a_dropout_left_in_still_drops() -> None:
     (y,) = runs(pinned(lambda: tf.nn.dropout(tf.ones(SHAPE), rate=0.5)), 1)
     assert set(np.unique(y)) == {0, 2}
