@@ -68,6 +68,22 @@ class ModelWarning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawnInput:
+    """What the feeds of an input are drawn from, as text.
+
+    `shape` is "[batch, 28, 28, 3]"; `axes` tells the sizes of those with a name; `values` is ""
+    where every value of the dtype may be drawn; `read_from` is the node that says so, "" where it
+    is the user.
+    """
+
+    name: str
+    shape: str
+    axes: tuple[str, ...] = ()
+    values: str = ""
+    read_from: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelFacts:
     """What is known of a reference once its graph has been read."""
 
@@ -77,6 +93,7 @@ class ModelFacts:
     outputs: tuple[TensorSpec, ...] = ()
     inputs_inferred: bool = False
     outputs_inferred: bool = False
+    drawn: tuple[DrawnInput, ...] = ()
 
     @classmethod
     def of(cls, *, reference: str, kind: str, signature: Signature, **rest: Any) -> ModelFacts:

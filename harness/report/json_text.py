@@ -15,6 +15,7 @@ from harness.criteria import Measurement
 from harness.signature import TensorSpec
 from harness.verdict import (
     CandidateReport,
+    DrawnInput,
     ModelFacts,
     ModelReport,
     ModelWarning,
@@ -78,6 +79,7 @@ def _model_as_json(model: ModelReport) -> dict[str, Any]:
         "inputs": [asdict(spec) for spec in facts.inputs],
         "outputs": [asdict(spec) for spec in facts.outputs],
         "inferred": {"inputs": facts.inputs_inferred, "outputs": facts.outputs_inferred},
+        "drawn": [asdict(drawn) for drawn in facts.drawn],
         "verdict": model.verdict.value,
         "stage": model.stage.value if model.stage else None,
         "message": model.message,
@@ -114,7 +116,7 @@ def _stage_as_json(result: StageResult) -> dict[str, Any]:
 
 
 def _model_from_json(data: Mapping[str, Any]) -> ModelReport:
-    facts = {key: data[key] for key in ("reference", "kind", "inputs", "outputs")}
+    facts = {key: data[key] for key in ("reference", "kind", "inputs", "outputs", "drawn")}
     inferred = data["inferred"]
     return ModelReport(
         name=data["name"],
@@ -160,10 +162,11 @@ def _result(data: Mapping[str, Any]) -> StageResult:
 
 
 def _facts(data: Mapping[str, Any], **more: Any) -> ModelFacts:
-    rest = {k: v for k, v in data.items() if k not in {"inputs", "outputs"}}
+    rest = {k: v for k, v in data.items() if k not in {"inputs", "outputs", "drawn"}}
     return ModelFacts(
         inputs=tuple(_spec(spec) for spec in data["inputs"]),
         outputs=tuple(_spec(spec) for spec in data["outputs"]),
+        drawn=tuple(DrawnInput(**{**d, "axes": tuple(d["axes"])}) for d in data["drawn"]),
         **rest,
         **more,
     )

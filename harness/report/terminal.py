@@ -12,7 +12,14 @@ from rich.text import Text
 
 from harness.criteria import NO_DIFFERENCE, Measurement
 from harness.signature import TensorSpec
-from harness.verdict import CandidateReport, ModelReport, Stage, Status, Verdict
+from harness.verdict import (
+    CandidateReport,
+    DrawnInput,
+    ModelReport,
+    Stage,
+    Status,
+    Verdict,
+)
 
 _STAGES = (Stage.EXPORT, Stage.RELOAD, Stage.OUTPUTS, Stage.DEPLOYED)
 _WORDS = {
@@ -31,6 +38,7 @@ _STYLES = {
 }
 _WIDEST = 500
 _NARROWEST = 60
+_MOST_DRAWN = 12
 
 
 def render(models: Iterable[ModelReport], *, width: int, color: bool) -> str:
@@ -87,6 +95,8 @@ def _model(console: Console, model: ModelReport, *, width: int) -> None:
         _sentence(console, Text(model.message), width=width)
     elif model.candidates:
         console.print(_table(model.candidates))
+        for told in drawn_lines(model.facts.drawn):
+            _sentence(console, Text(told), width=width)
     for (verdict, message), names in _explanations(model).items():
         style = _STYLES[verdict]
         line = Text.assemble((str(verdict), style), ": ", message, " (", ", ".join(names), ")")
@@ -146,6 +156,19 @@ def largest_difference(measured: Measurement) -> str:
     if measured.max_abs == 0 and measured.max_ulp == 0:
         return "0"
     return f"{measured.max_rel:.1e} rel"
+
+
+def drawn_lines(drawn: Sequence[DrawnInput], *, most: int = _MOST_DRAWN) -> list[str]:
+    """Return a line per input that says what its feeds are drawn from."""
+    lines = [
+        f"drawn: {entry.name} {entry.shape}"
+        f"{': ' if entry.axes or entry.values else ''}"
+        f"{'; '.join([*entry.axes, *([entry.values] if entry.values else [])])}"
+        f"{f' (read from {entry.read_from})' if entry.read_from else ''}"
+        for entry in drawn[:most]
+    ]
+    more = len(drawn) - most
+    return [*lines, f"drawn: {more} more inputs, told by --report-json"] if more > 0 else lines
 
 
 def signature_lines(

@@ -21,6 +21,7 @@ from harness.report.json_text import (
 from harness.signature import TensorSpec
 from harness.verdict import (
     CandidateReport,
+    DrawnInput,
     ModelFacts,
     ModelReport,
     ModelWarning,
@@ -41,6 +42,11 @@ FACTS = ModelFacts(
     inputs=(X,),
     outputs=(Y,),
     outputs_inferred=True,
+    drawn=(
+        DrawnInput(
+            name="x", shape="[batch, 4]", axes=("batch 0..8",), values="0 to 1", read_from="n"
+        ),
+    ),
 )
 
 

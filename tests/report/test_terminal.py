@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from harness.report.terminal import largest_difference, render, render_brief, si
 from harness.signature import TensorSpec
 from harness.verdict import (
     CandidateReport,
+    DrawnInput,
     ModelFacts,
     ModelReport,
     ModelWarning,
@@ -101,6 +103,27 @@ def test_warnings_are_told() -> None:
     text = shown(model(equivalent(warnings=(warning,))))
     assert text.splitlines()[0] == "model is suspicious"
     assert text.count("warning: dropout is on") == 1
+
+
+def test_what_feeds_were_drawn_from_is_told_beneath_the_table() -> None:
+    drawn = (
+        DrawnInput(
+            name="ids", shape="[batch]", axes=("batch 0..8",), values="0 to 49", read_from="lookup"
+        ),
+        DrawnInput(name="x", shape="[3]"),
+    )
+    agreed = model(equivalent())
+    text = shown(replace(agreed, facts=replace(agreed.facts, drawn=drawn)))
+    assert "drawn: ids [batch]: batch 0..8; 0 to 49 (read from lookup)\n" in text
+    assert text.splitlines()[-1] == "  drawn: x [3]"
+
+
+def test_of_many_inputs_some_are_told_and_the_others_counted() -> None:
+    drawn = tuple(DrawnInput(name=f"x{number}", shape="[]") for number in range(40))
+    agreed = model(equivalent())
+    text = shown(replace(agreed, facts=replace(agreed.facts, drawn=drawn)))
+    assert text.count("drawn: x") == 12
+    assert text.splitlines()[-1] == "  drawn: 28 more inputs, told by --report-json"
 
 
 @pytest.mark.parametrize("name", ["model[v2].pb", "[red]", ":smile:.pb", "a\\[b].pb"])
