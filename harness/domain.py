@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from harness.signature import Shape
 
+T = TypeVar("T")
+
 Number = int | float | bool
 Value = Number | str | bytes
+Nested = Value | tuple["Nested", ...]
+"""An array: a value, or rows."""
 
 BATCH = "batch"
 """The name of the axis that unknown leading dimensions share."""
@@ -129,10 +134,11 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """Lines of CSV, in strings."""
+    """Lines of CSV, in strings; with `quotes`, a field may stand in double quotes."""
 
     columns: tuple[Column, ...]
     delimiter: str = ","
+    quotes: bool = True
 
     def __str__(self) -> str:
         return f"CSV of {'; '.join(map(str, self.columns))}"
@@ -211,7 +217,7 @@ class Sparse:
     shape: tuple[int | Axis, ...]
 
     def __str__(self) -> str:
-        sizes = ", ".join(map(str, self.shape))
+        sizes = ", ".join(size.name if isinstance(size, Axis) else str(size) for size in self.shape)
         members = " and ".join(name for name in (self.values, self.dense_shape) if name)
         return f"indices of a sparse tensor of [{sizes}], drawn together with {members}"
 
@@ -275,6 +281,20 @@ class Domain:
     read_from: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownOutputs:
+    """Feeds to be tried, and the outputs that they are known to give, as far as they are known.
+
+    What is known stands in a file or is stated as it is. `rtol` is relative to the largest
+    magnitude of an output. `where` is the place that says so.
+    """
+
+    feeds: Mapping[str, Recorded | Nested]
+    outputs: Mapping[str, Recorded | Nested] = field(default_factory=dict)
+    rtol: float = 1e-4
+    where: str = "known outputs"
+
+
 def merged(read: Mapping[str, Domain], stated: Mapping[str, Domain]) -> dict[str, Domain]:
     """Return what the graph says of the inputs, with what the user states in its place."""
     result = dict(read)
@@ -287,8 +307,37 @@ def merged(read: Mapping[str, Domain], stated: Mapping[str, Domain]) -> dict[str
             shape=_stated_shape(known.shape, domain.shape),
             dtype=domain.dtype,
             distribution=domain.distribution or known.distribution,
+            landmarks=domain.landmarks or known.landmarks,
+            default=known.default if domain.default is None else domain.default,
         )
-    return result
+    axes = _stated_axes(read, stated)
+    return {name: _with_axes(domain, axes) for name, domain in result.items()}
+
+
+def _stated_axes(read: Mapping[str, Domain], stated: Mapping[str, Domain]) -> dict[str, int | Axis]:
+    """Return what stands in the place of axes of the graph, by their names."""
+    axes: dict[str, int | Axis] = {}
+    for name, domain in stated.items():
+        known = read.get(name, Domain()).shape
+        if known is not None and domain.shape is not None and len(known) == len(domain.shape):
+            for axis, size in zip(known, domain.shape, strict=True):
+                if isinstance(axis, Axis) and size is not None:
+                    axes.setdefault(axis.name, size)
+    axes.update({axis.name: axis for domain in stated.values() for axis in axes_of(domain)})
+    return axes
+
+
+def _with_axes(domain: Domain, axes: Mapping[str, int | Axis]) -> Domain:
+    """Return the domain with the axes that the user states, in every input that has them."""
+
+    def stated(size: T) -> T | int | Axis:
+        return axes.get(size.name, size) if isinstance(size, Axis) else size
+
+    values = domain.values
+    if isinstance(values, Sparse):
+        values = replace(values, shape=tuple(map(stated, values.shape)))
+    shape = None if domain.shape is None else tuple(map(stated, domain.shape))
+    return replace(domain, shape=shape, values=values)
 
 
 def _stated_shape(

@@ -44,6 +44,46 @@ def test_a_distribution_and_a_dtype_are_kept() -> None:
     assert (domain.distribution, domain.dtype) == ("image", "int32")
 
 
+def test_landmarks_and_a_default_can_be_stated_with_the_values() -> None:
+    stated = Domain(values=Range(low=0, high=1), landmarks=(0.5,), default=0.25)
+    domain = merged({"x": READ}, {"x": stated})["x"]
+    assert (domain.landmarks, domain.default) == ((0.5,), 0.25)
+
+
+def test_landmarks_and_a_default_stay_where_no_values_are_stated() -> None:
+    domain = merged({"x": READ}, {"x": Domain(shape=(4, None))})["x"]
+    assert (domain.landmarks, domain.default) == ((3,), 1)
+
+
+def test_an_axis_that_is_stated_is_the_axis_of_that_name_in_every_input() -> None:
+    time = Axis(name="time", sizes=(100,))
+    sparse = Domain(values=Sparse(values="v", dense_shape="", shape=(BATCH, TIME)))
+    domains = merged({"x": READ, "y": sparse}, {"x": Domain(shape=(None, time))})
+    assert domains["x"].shape == (BATCH, time)
+    assert domains["y"].values == Sparse(values="v", dense_shape="", shape=(BATCH, time))
+
+
+def test_a_size_in_the_place_of_an_axis_is_its_size_in_every_input() -> None:
+    domains = merged({"x": READ, "y": Domain(shape=(TIME, 3))}, {"x": Domain(shape=(None, 16))})
+    assert domains["x"].shape == (BATCH, 16)
+    assert domains["y"].shape == (16, 3)
+
+
+def test_an_axis_in_the_place_of_another_is_so_in_every_input() -> None:
+    mine = Axis(name="mine", sizes=(5, 6))
+    domains = merged({"x": READ, "y": Domain(shape=(TIME, 3))}, {"x": Domain(shape=(None, mine))})
+    assert domains["y"].shape == (mine, 3)
+
+
+def test_what_is_stated_of_two_inputs_of_one_axis_holds_for_each() -> None:
+    domains = merged(
+        {"x": READ, "y": Domain(shape=(TIME,))},
+        {"x": Domain(shape=(None, 16)), "y": Domain(shape=(8,))},
+    )
+    assert domains["x"].shape == (BATCH, 16)
+    assert domains["y"].shape == (8,)
+
+
 def test_inputs_that_only_one_side_knows_are_kept() -> None:
     assert merged({"x": READ}, {"y": Domain(dtype="int32")}) == {
         "x": READ,
