@@ -34,7 +34,7 @@ def pytest_freezeproof_subjects(config: pytest.Config) -> list[Subject]:
                 inputs=fixture.inputs,
                 outputs=fixture.outputs,
                 moving_averages=fixture.moving_averages,
-                domains=parse_input_spec(fixture.input_spec),
+                domains=parse_input_spec(fixture.input_spec).domains,
             ),
             candidates=candidates_of(parse_methods("all"), ()),
             max_examples=EXAMPLES,

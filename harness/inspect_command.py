@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write every operation of the whole graph with its outputs: name,type,output",
     )
+    parser.add_argument(
+        "--write-input-spec",
+        metavar="FILE",
+        help="write what the inputs accept, as far as the graph says it: to edit, for --input-spec",
+    )
 
 
 def run_inspect(known: argparse.Namespace) -> int:
@@ -51,6 +56,8 @@ def run_inspect(known: argparse.Namespace) -> int:
             request, inspection = _inspected(known, Path(folder))
             if known.ops_csv:
                 _write_operations(Path(known.ops_csv), inspection)
+            if known.write_input_spec:
+                _write_input_spec(Path(known.write_input_spec), inspection, request)
     except (RequestError, BrokenModel) as error:
         return _refused(str(error), MISTAKEN if isinstance(error, RequestError) else BROKEN)
     except OSError as error:
@@ -118,6 +125,25 @@ def _write_operations(path: Path, inspection: Inspection) -> None:
         tags = "; ".join(",".join(graph.tags) or "(none)" for graph in inspection.graphs)
         raise RequestError(f"--ops-csv {path}: say of which graph with --tags, of {tags}")
     write_ops_csv(path, inspection.graph.operations)
+
+
+def _write_input_spec(path: Path, inspection: Inspection, request: Request) -> None:
+    graph = inspection.graph
+    if inspection.fault:
+        return  # it is told at the end
+    if graph is None or graph.signature is None:
+        option = {"tags": "--tags", "signature": "--signature"}.get(
+            inspection.question, "--outputs"
+        )
+        raise RequestError(
+            f"--write-input-spec {path}: say of which inputs with {option}; without "
+            f"--write-input-spec, the choices are listed"
+        )
+    from harness.inputs.spec_text import spec_text
+
+    model = request.said(str(inspection.path))
+    text = spec_text(inspection.domains, signature=graph.signature, model=model)
+    path.write_text(text, encoding="utf-8")
 
 
 def _print(text: str) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.criteria import Close, Criterion, Exact
+from harness.domain import Domain, KnownOutputs
 from harness.errors import RequestError, nearest
 from harness.exporters.registry import method_names, unknown_method
 from harness.locate import is_checkpoint, locate, locate_candidate
 from harness.subject import (
+    DEFAULT_EXAMPLE_SECONDS,
     DEFAULT_EXAMPLES,
     DEFAULT_TOLERANCE,
     Copy,
@@ -123,6 +125,11 @@ OPTIONS = (
         help=f"examples of a stage (default {DEFAULT_EXAMPLES})",
     ),
     Option(
+        name="example_timeout",
+        metavar="SECONDS",
+        help=f"an example that runs longer is not compared (default {DEFAULT_EXAMPLE_SECONDS:g})",
+    ),
+    Option(
         name="tolerance",
         metavar="exact|close:RTOL",
         help=f"of the stage `deployed`, relative to an output's largest magnitude "
@@ -171,8 +178,10 @@ class Settings:
     ops: OpSources = field(default_factory=OpSources)
     methods: tuple[str, ...] = ()
     max_examples: int = DEFAULT_EXAMPLES
+    example_seconds: float = DEFAULT_EXAMPLE_SECONDS
     tolerance: Criterion = DEFAULT_TOLERANCE
-    domains: Mapping[str, Any] = field(default_factory=dict)
+    domains: Mapping[str, Domain] = field(default_factory=dict)
+    known: tuple[KnownOutputs, ...] = ()
     moving_averages: bool = False
     fail_on_suspicious: bool = False
     report_json: Path | None = None
@@ -193,8 +202,9 @@ def read_settings(get: Callable[[Option], Any]) -> Settings:
         ops=read_op_sources(get),
         methods=parse_methods(raw["export_methods"] or "all"),
         max_examples=parse_max_examples(raw["max_examples"] or str(DEFAULT_EXAMPLES)),
+        example_seconds=parse_seconds(raw["example_timeout"] or str(DEFAULT_EXAMPLE_SECONDS)),
         tolerance=parse_tolerance(raw["tolerance"] or str(DEFAULT_TOLERANCE)),
-        domains=_domains(raw["input_spec"]),
+        **_stated(raw["input_spec"]),
         moving_averages=bool(raw["moving_averages"]),
         fail_on_suspicious=_fail_on(raw["fail_on"]),
         report_json=Path(raw["report_json"]) if raw["report_json"] else None,
@@ -259,6 +269,7 @@ def _subject(path: Path, settings: Settings, copies: tuple[Copy, ...]) -> Subjec
         tags=settings.tags,
         moving_averages=settings.moving_averages,
         domains=settings.domains,
+        known=settings.known,
         copies=copies,
     )
     return Subject(
@@ -266,6 +277,7 @@ def _subject(path: Path, settings: Settings, copies: tuple[Copy, ...]) -> Subjec
         locate=lambda: request,
         candidates=candidates_of(settings.methods, settings.frozen),
         max_examples=settings.max_examples,
+        example_seconds=settings.example_seconds,
         tolerance=settings.tolerance,
     )
 
@@ -332,18 +344,34 @@ def parse_max_examples(text: str) -> int:
     return number
 
 
+def parse_seconds(text: str) -> float:
+    """Return the number of seconds that the text states.
+
+    Raises:
+        RequestError: it is no positive number.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise RequestError(f"--example-timeout {text}: it should be a number of seconds, as 2.5")
+    return seconds
+
+
 def _fail_on(value: str | None) -> bool:
     if value not in {None, "", "suspicious"}:
         raise RequestError(f"--fail-on {value}: the only choice is suspicious")
     return value == "suspicious"
 
 
-def _domains(path: str | None) -> Mapping[str, Any]:
+def _stated(path: str | None) -> dict[str, Any]:
     if not path:
         return {}
     from harness.inputs.spec import read_input_spec
 
-    return read_input_spec(Path(path))
+    spec = read_input_spec(Path(path))
+    return {"domains": spec.domains, "known": spec.known}
 
 
 def _paths(value: list[str] | None) -> tuple[Path, ...]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.criteria import Close, Criterion
-from harness.domain import Domain
+from harness.domain import Domain, KnownOutputs
 from harness.errors import RequestError
 
 DEFAULT_EXAMPLES = 100
+DEFAULT_EXAMPLE_SECONDS = 10.0
+"""How long one example may run. Most take milliseconds; a loop that was fed 1e9 ends with this."""
 DEFAULT_TOLERANCE = Close(rtol=1e-4)
 
 
@@ -31,8 +33,9 @@ class Copy:
 class Request:
     """What the user says of a model: the path, and what the files leave open.
 
-    `domains` are what the inputs accept, as far as the user says it. `copies` are those of the run,
-    by which paths, of candidates too, are told as the URLs that the user knows them by.
+    `domains` are what the inputs accept, as far as the user says it, and `known` the outputs of
+    some feeds. `copies` are those of the run, by which paths, of candidates too, are told as the
+    URLs that the user knows them by.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class Request:
     tags: tuple[str, ...] = ()
     moving_averages: bool = False
     domains: Mapping[str, Domain] = field(default_factory=dict)
+    known: tuple[KnownOutputs, ...] = ()
     copies: tuple[Copy, ...] = ()
 
     def said(self, text: str) -> str:
@@ -70,6 +74,7 @@ class Subject:
     locate: Callable[[], Request]
     candidates: tuple[Candidate, ...]
     max_examples: int = DEFAULT_EXAMPLES
+    example_seconds: float = DEFAULT_EXAMPLE_SECONDS
     tolerance: Criterion = DEFAULT_TOLERANCE
 
     def __post_init__(self) -> None:

@@ -63,6 +63,12 @@ def test_an_axis_that_is_stated_is_the_axis_of_that_name_in_every_input() -> Non
     assert domains["y"].values == Sparse(values="v", dense_shape="", shape=(BATCH, time))
 
 
+def test_an_axis_may_be_stated_of_an_input_of_which_the_graph_says_nothing() -> None:
+    time = Axis(name="time", sizes=(100,))
+    domains = merged({"x": READ, "y": Domain()}, {"y": Domain(shape=(time,))})
+    assert domains["x"].shape == (BATCH, time)
+
+
 def test_a_size_in_the_place_of_an_axis_is_its_size_in_every_input() -> None:
     domains = merged({"x": READ, "y": Domain(shape=(TIME, 3))}, {"x": Domain(shape=(None, 16))})
     assert domains["x"].shape == (BATCH, 16)

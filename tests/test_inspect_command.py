@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from harness.cli import main
+from harness.domain import merged
+from harness.graph.domains import domains_of
+from harness.inputs.completing import completed
+from harness.inputs.spec import read_input_spec
+from harness.models.opening import open_model
+from harness.subject import Request
 
 BROKEN, MISTAKEN = 1, 4
 Built = Callable[[str], Path]
@@ -200,3 +207,75 @@ def test_a_url_of_nothing_is_told_as_it_was_given(inspect: Run, tmp_path: Path) 
     code, _, err = inspect(f"file://{tmp_path}/nothing")
     assert code == MISTAKEN
     assert err.startswith(f"freezeproof: file://{tmp_path}/nothing: no such checkpoint")
+
+
+# What inputs accept
+
+
+@pytest.mark.parametrize("name", ["embedding-resource", "softmax_regression-ref"])
+def test_what_is_written_of_the_inputs_changes_nothing_when_it_is_given_back(
+    name: str, built: Built, inspect: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "spec.toml"
+    assert inspect(built(name), f"--write-input-spec={path}")[0] == 0
+    model = open_model(Request(path=built(name)))
+    read = domains_of(model.graph_def, model.signature)
+    stated = read_input_spec(path).domains
+    assert stated.keys() == read.keys()
+    drawn = completed(model.signature, read)
+    again = completed(model.signature, merged(read, stated))
+    assert {n: replace(d, read_from="") for n, d in again.items()} == {
+        n: replace(d, read_from="") for n, d in drawn.items()
+    }
+
+
+def test_an_input_spec_is_written_over_an_older_one(
+    regression: Path, inspect: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text("an older one")
+    assert inspect(regression, "--write-input-spec", path)[0] == 0
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"# What the inputs of {regression} accept, as far as the graph says it")
+    assert "[inputs.inputs]" in text
+    assert "an older one" not in text
+
+
+def test_an_input_spec_tells_a_url_as_it_was_given(
+    regression: Path, inspect: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "spec.toml"
+    assert inspect(f"file://{regression}", f"--write-input-spec={path}")[0] == 0
+    assert path.read_text().startswith(f"# What the inputs of file://{regression} accept")
+
+
+def test_an_input_spec_that_cannot_be_written_is_named(regression: Path, inspect: Run) -> None:
+    code, out, err = inspect(regression, "--write-input-spec=/nowhere/spec.toml")
+    assert (code, out) == (MISTAKEN, "")
+    assert err == "freezeproof: /nowhere/spec.toml: No such file or directory\n"
+
+
+def test_no_input_spec_is_written_before_outputs_are_chosen(
+    two_heads: Path, inspect: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "spec.toml"
+    code, out, err = inspect(two_heads, f"--write-input-spec={path}")
+    assert (code, out) == (MISTAKEN, "")
+    assert err == (
+        f"freezeproof: --write-input-spec {path}: say of which inputs with --outputs; without "
+        f"--write-input-spec, the choices are listed\n"
+    )
+    assert not path.exists()
+
+
+def test_no_input_spec_is_written_of_a_model_that_cannot_be_used(
+    regression: Path, inspect: Run, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(regression.parent, tmp_path / "copy"))
+    (folder / f"{regression.name}.data-00000-of-00001").unlink()
+    path = tmp_path / "spec.toml"
+    code, out, err = inspect(folder / regression.name, f"--write-input-spec={path}")
+    assert code == BROKEN
+    assert "cannot be used: " in out
+    assert "is missing" in err
+    assert not path.exists()

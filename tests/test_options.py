@@ -19,6 +19,7 @@ from harness.options import (
     is_url,
     parse_max_examples,
     parse_methods,
+    parse_seconds,
     parse_tolerance,
     read_settings,
     subjects_of,
@@ -53,6 +54,7 @@ def test_every_option_is_read() -> None:
         op_library=["ops/a.so"],
         export_methods="direct",
         max_examples="7",
+        example_timeout="2.5",
         tolerance="exact",
         moving_averages=True,
         fail_on="suspicious",
@@ -70,6 +72,7 @@ def test_every_option_is_read() -> None:
         ops=OpSources(modules=("my_ops", "tensorflow_text.python"), libraries=(Path("ops/a.so"),)),
         methods=("direct",),
         max_examples=7,
+        example_seconds=2.5,
         tolerance=Exact(),
         moving_averages=True,
         fail_on_suspicious=True,
@@ -79,10 +82,19 @@ def test_every_option_is_read() -> None:
 
 def test_the_input_spec_is_read(tmp_path: Path) -> None:
     spec = tmp_path / "spec.toml"
-    spec.write_text("[inputs.ids]\nrange = [0, 49]\n")
-    assert settings_of(input_spec=str(spec)).domains == {
-        "ids": Domain(values=Range(low=0, high=49))
-    }
+    spec.write_text("[inputs.ids]\nrange = [0, 49]\n[[known_outputs]]\nfeeds = { ids = [3] }\n")
+    settings = settings_of(input_spec=str(spec))
+    assert settings.domains == {"ids": Domain(values=Range(low=0, high=49))}
+    assert [known.feeds for known in settings.known] == [{"ids": (3,)}]
+
+
+def test_what_the_input_spec_states_is_asked_of_every_model(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.toml"
+    spec.write_text("[inputs.ids]\nrange = [0, 49]\n[[known_outputs]]\nfeeds = { ids = [3] }\n")
+    settings = settings_of(input_spec=str(spec), checkpoint=["a", "b"])
+    for subject in subjects_of(settings):
+        request = subject.locate()
+        assert (request.domains, request.known) == (settings.domains, settings.known)
 
 
 def test_an_input_spec_that_does_not_exist_is_named(tmp_path: Path) -> None:
@@ -157,6 +169,12 @@ def test_a_number_of_examples_is_from_one(text: str) -> None:
         parse_max_examples(text)
 
 
+@pytest.mark.parametrize("text", ["0", "-3", "long", "inf", "nan"])
+def test_a_time_limit_is_a_number_of_seconds(text: str) -> None:
+    with pytest.raises(RequestError, match=f"--example-timeout {text}: it should be a number of"):
+        parse_seconds(text)
+
+
 def test_fail_on_takes_one_word() -> None:
     with pytest.raises(RequestError, match="--fail-on warning: the only choice is suspicious"):
         settings_of(fail_on="warning")
@@ -207,6 +225,7 @@ def test_a_subject_carries_what_the_options_state() -> None:
             tags="serve",
             export_methods="direct",
             max_examples="7",
+            example_timeout="2",
             tolerance="close:0.5",
             moving_averages=True,
         )
@@ -222,7 +241,8 @@ def test_a_subject_carries_what_the_options_state() -> None:
         moving_averages=True,
     )
     assert [candidate.name for candidate in subject.candidates] == ["direct"]
-    assert (subject.max_examples, subject.tolerance) == (7, Close(rtol=0.5))
+    assert (subject.max_examples, subject.example_seconds) == (7, 2)
+    assert subject.tolerance == Close(rtol=0.5)
 
 
 def test_a_subject_knows_what_was_copied_from_where() -> None:

@@ -1,23 +1,48 @@
 """The input-spec file: what inputs accept, stated by the user in TOML.
 
+[axes.time]
+range = [1, 64]
+
 [inputs.ids]
+shape = [-1, "time"]     # -1: any size
 range = [0, 49]          # inclusive
-[inputs."image_tensor"]
-shape = [-1, 28, 28, 3]  # -1: any size
-[inputs.phase]
-constant = false         # or: choices = [0.5, 1.0]
+
+[inputs."encoder/lengths"]
+lengths_of = "ids"
+axis = 1
+
+[[known_outputs]]
+feeds = { ids = "ids.npy", "encoder/lengths" = [3, 5] }
+outputs = { prediction = "prediction.npy" }
 """
 
 from __future__ import annotations
 
-import math
+import re
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.domain import Choices, Domain, Range, Values
+from harness.domain import Axis, Domain, KnownOutputs, Range, Values, axes_of
 from harness.errors import RequestError, nearest
+from harness.inputs.dtypes import DTYPES
+from harness.inputs.spec_known import read_known
+from harness.inputs.spec_table import (
+    NUMBER,
+    VALUE,
+    Form,
+    Misfit,
+    Table,
+    list_of,
+    one_of,
+    pair,
+    whole_number,
+)
+from harness.inputs.spec_values import KINDS, Surroundings, keys_of, read_shape, read_values
+from harness.inputs.toml_text import shortened
+from harness.inputs.values import DISTRIBUTIONS
 from harness.tensor_names import canonical
 
 if sys.version_info >= (3, 11):
@@ -25,11 +50,21 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_KEYS = ("shape", "range", "choices", "constant")
+_TABLES = ("inputs", "axes", "known_outputs")
+_KEYS = ("dtype", "shape", *keys_of(KINDS), "distribution", "landmarks", "default")
+_MOST_SIZES = 100_000
 
 
-def read_input_spec(path: Path) -> dict[str, Domain]:
-    """Return the domains that the file at `path` states, by input name.
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """What the file states: `domains` by the names of inputs, and the outputs of some feeds."""
+
+    domains: Mapping[str, Domain] = field(default_factory=dict)
+    known: tuple[KnownOutputs, ...] = ()
+
+
+def read_input_spec(path: Path) -> InputSpec:
+    """Return what the file at `path` states; files that it names are seen from its folder.
 
     Raises:
         RequestError: there is no such file, or it states something else.
@@ -40,11 +75,13 @@ def read_input_spec(path: Path) -> dict[str, Domain]:
         raise RequestError(f"--input-spec {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise RequestError(f"--input-spec {path}: no TOML: it is not in UTF-8") from error
-    return parse_input_spec(text, source=str(path))
+    return parse_input_spec(text, source=str(path), folder=path.parent)
 
 
-def parse_input_spec(text: str, *, source: str = "input spec") -> dict[str, Domain]:
-    """Return the domains stated in TOML text; `source` stands at the head of its errors.
+def parse_input_spec(
+    text: str, *, source: str = "input spec", folder: Path | None = None
+) -> InputSpec:
+    """Return what TOML text states; `source` stands at the head of its errors.
 
     Raises:
         RequestError: the text is no TOML, or states something that no domain has.
@@ -52,65 +89,119 @@ def parse_input_spec(text: str, *, source: str = "input spec") -> dict[str, Doma
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{source}: no TOML: {error}") from error
+        raise RequestError(f"{source}: no TOML: {error}{_unquoted(text)}") from error
     for key in data:
-        if key != "inputs":
-            raise RequestError(f"{source}: unknown table [{key}]; tables are [inputs.NAME]")
-    tables = data.get("inputs", {})
+        if key not in _TABLES:
+            hint = nearest(key, _TABLES)
+            raise RequestError(
+                f"{source}: unknown table [{key}]{hint}; tables are [inputs.NAME], [axes.NAME] "
+                f"and [[known_outputs]]"
+            )
+    around = Surroundings(axes=_axes(data, source), folder=folder or Path())
+    domains = _domains(data, source, around)
+    _check_axes(around.axes, domains, source)
+    return InputSpec(domains=domains, known=_known(data, source, around))
+
+
+_UNQUOTED = re.compile(
+    r"""^\s*\[(inputs|axes)\.([^"'\[\]\s]*[^"'\[\]\s\w.-][^"'\[\]\s]*)\]""",
+    re.ASCII | re.MULTILINE,
+)
+
+
+def _unquoted(text: str) -> str:
+    """Return the remedy where a name stands without the quotes that TOML wants."""
+    found = _UNQUOTED.search(text)
+    return f'; in quotes it is one name: [{found[1]}."{found[2]}"]' if found else ""
+
+
+def _root(data: Mapping[str, Any], key: str, source: str) -> dict[str, Table]:
+    """Return the tables [KEY.NAME] by name."""
+    tables = data.get(key, {})
     if not isinstance(tables, Mapping):
-        raise RequestError(f"{source}: inputs is {tables!r}, and should be tables [inputs.NAME]")
+        what = f"{key} = {shortened(tables)}"
+        raise RequestError(f"{source}: {what} should be tables [{key}.NAME]")
+    return Table(source=source, path=(), data=data).tables(key)
+
+
+def _axes(data: Mapping[str, Any], source: str) -> dict[str, Axis]:
+    return {name: _axis(name, table) for name, table in _root(data, "axes", source).items()}
+
+
+def _axis(name: str, table: Table) -> Axis:
+    table.check_keys(("sizes", "range"))
+    if "sizes" in table and "range" in table:
+        raise table.fault("sizes and range exclude each other: keep one")
+    if "sizes" in table:
+        return Axis(name=name, sizes=tuple(sorted(set(table.need("sizes", _AXIS_SIZES)))))
+    if "range" in table:
+        low, high = table.need("range", _AXIS_RANGE)
+        return Axis(name=name, sizes=tuple(range(low, high + 1)))
+    raise table.fault("its sizes are missing: sizes = [8, 16] or range = [1, 16]")
+
+
+_SIZE = whole_number(low=0)
+_AXIS_SIZES = list_of(_SIZE, "a list of sizes")
+_AXIS_PAIR = pair(_SIZE, "[low, high], both inclusive")
+
+
+def _axis_range(value: Any) -> tuple[int, int]:
+    low, high = _AXIS_PAIR.read(value)
+    if high - low >= _MOST_SIZES:
+        raise Misfit(f", no more than {_MOST_SIZES:,} sizes: state some with sizes = [1, 1000]")
+    return low, high
+
+
+_AXIS_RANGE = Form(should=_AXIS_PAIR.should, read=_axis_range)
+
+
+def _check_axes(axes: Mapping[str, Axis], domains: Mapping[str, Domain], source: str) -> None:
+    named = {axis.name for domain in domains.values() for axis in axes_of(domain)}
+    for name in axes:
+        if name not in named:
+            raise RequestError(
+                f"{source}: [axes.{name}] is in no shape: an input has it by its name, as "
+                f'shape = [-1, "{name}"]{nearest(name, named)}'
+            )
+
+
+def _domains(data: Mapping[str, Any], source: str, around: Surroundings) -> dict[str, Domain]:
+    tables = _root(data, "inputs", source)
     names = [canonical(name) for name in tables]
     for name in names:
         if names.count(name) > 1:
             raise RequestError(f"{source}: [inputs.{name}] stands there twice, with and without :0")
-    return {canonical(name): _domain(name, table, source) for name, table in tables.items()}
+    return {canonical(name): _domain(table, around) for name, table in tables.items()}
 
 
-def _domain(name: str, table: Any, source: str) -> Domain:
-    where = f"{source}: [inputs.{name}]"
-    if not isinstance(table, Mapping):
-        raise RequestError(f"{where} is {table!r}, and should be a table of {', '.join(_KEYS)}")
-    for key in table:
-        if key not in _KEYS:
-            hint = nearest(key, _KEYS) or f"; there are {', '.join(_KEYS)}"
-            raise RequestError(f"{where}: unknown key {key}{hint}")
-    shape = table.get("shape")
-    if shape is not None and not _is_list_of(shape, int):
-        raise RequestError(f"{where}: shape = {shape!r} should be a list of sizes, -1 for any")
-    bounds = table.get("range")
-    if bounds is not None and not (
-        _is_list_of(bounds, (int, float))
-        and len(bounds) == 2
-        and 0 <= bounds[1] - bounds[0] < math.inf
-    ):
-        raise RequestError(f"{where}: range = {bounds!r} should be [low, high], both inclusive")
-    choices = table.get("choices", [])
-    if "choices" in table and not (isinstance(choices, list) and choices and _are_values(choices)):
-        raise RequestError(f"{where}: choices = {choices!r} should be a list of values")
-    constant = table.get("constant")
-    if constant is not None and not _are_values([constant]):
-        raise RequestError(f"{where}: constant = {constant!r} should be one value")
-    said = [key for key in ("range", "choices", "constant") if key in table]
-    if len(said) > 1:
-        raise RequestError(f"{where}: {' and '.join(said)} exclude each other: keep one")
-    values: Values | None = None
-    if bounds is not None:
-        values = Range(low=bounds[0], high=bounds[1])
-    if choices:
-        values = Choices(values=tuple(choices))
-    if constant is not None:
-        values = Choices(values=(constant,))
+def _domain(table: Table, around: Surroundings) -> Domain:
+    table.check_keys(_KEYS)
+    dtype = table.get("dtype", one_of(DTYPES, "a dtype"), "")
+    values = read_values(table, around, kinds=KINDS, dtype=dtype)
     return Domain(
-        shape=None if shape is None else tuple(None if size < 0 else size for size in shape),
+        shape=read_shape(table, around) if "shape" in table else None,
         values=values,
+        distribution=_distribution(table, values),
+        landmarks=table.get("landmarks", _LANDMARKS, ()),
+        default=table.get("default", VALUE, None),
+        dtype=dtype,
     )
 
 
-def _are_values(items: list[Any]) -> bool:
-    return all(isinstance(item, (bool, int, float, str)) for item in items)
+_LANDMARKS = list_of(NUMBER, "a list of numbers")
 
 
-def _is_list_of(value: Any, kinds: type | tuple[type, ...]) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, kinds) and not isinstance(item, bool) for item in value
-    )
+def _distribution(table: Table, values: Values | None) -> str:
+    if "distribution" in table and values is not None and not isinstance(values, Range):
+        (other,) = (key for key in KINDS if key in table)
+        raise table.fault(f"distribution and {other} exclude each other: keep one")
+    return table.get("distribution", one_of(DISTRIBUTIONS, "a distribution"), "")
+
+
+def _known(data: Mapping[str, Any], source: str, around: Surroundings) -> tuple[KnownOutputs, ...]:
+    tables = data.get("known_outputs", [])
+    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
+        what = f"known_outputs = {shortened(tables)}"
+        raise RequestError(f"{source}: {what} should be tables [[known_outputs]]")
+    found = Table(source=source, path=(), data={"known_outputs": tables})
+    return tuple(read_known(table, around) for table in found.list_of_tables("known_outputs"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from harness.domain import Domain
 from harness.locate import Kind
 from harness.signature import Shape, Signature, TensorSpec
 from harness.verdict import ModelWarning
@@ -177,7 +179,8 @@ class Inspection:
     """What a path turned out to be.
 
     `graph` is None where one of several has to be chosen first. `fault` says why the model cannot
-    be used as it is, with what the command asks for where the fault `is_of_request`.
+    be used as it is, with what the command asks for where the fault `is_of_request`. `domains` are
+    what a run would draw of each input of a model that can be used.
     """
 
     path: Path
@@ -188,3 +191,4 @@ class Inspection:
     graph: GraphFacts | None
     fault: str
     fault_is_of_request: bool
+    domains: Mapping[str, Domain] = field(default_factory=dict)

@@ -6,13 +6,16 @@ to choose or the files lack a part, `assemble` is asked for what leads to all th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.domain import Domain
 from harness.errors import BrokenModel, FreezeproofError, RequestError
+from harness.graph.domains import domains_of
 from harness.graph.infer import RankedOutput, infer_outputs, rank_outputs
 from harness.graph.op_registration import check_registered
 from harness.graph.tensors import imported
+from harness.inputs.completing import completed
 from harness.inspection.facts import (
     Goal,
     GraphFacts,
@@ -86,6 +89,12 @@ def _inspected(location: Location, request: Request, *, with_operations: bool) -
         refusal = _fault(model)
     else:
         part = _part(read, _GOALS[question])
+    domains: dict[str, Domain] = {}
+    if model is not None and refusal is None:
+        try:
+            domains = _domains(model)
+        except FreezeproofError as error:
+            refusal = error
     facts = graph_facts(
         read.whole,
         kind=location.kind,
@@ -99,6 +108,7 @@ def _inspected(location: Location, request: Request, *, with_operations: bool) -
         graphs,
         question=question,
         graph=facts,
+        domains=domains,
         fault=None if question and isinstance(refusal, RequestError) else refusal,
     )
 
@@ -157,6 +167,16 @@ def _fault(model: Model) -> FreezeproofError | None:
     return None
 
 
+def _domains(model: Model) -> dict[str, Domain]:
+    """Return what a run would draw of each input, as long as the user says nothing of it.
+
+    Raises:
+        RequestError: an input cannot be fed.
+    """
+    read = domains_of(model.graph_def, model.signature, defaults=model.defaults)
+    return completed(model.signature, read)
+
+
 def _part(read: _Reading, goal: Goal) -> Part:
     """Return the part of the graph that leads to the outputs, or to all that may be meant.
 
@@ -204,6 +224,7 @@ def _inspection(
     *,
     question: Question,
     graph: GraphFacts | None = None,
+    domains: Mapping[str, Domain] | None = None,
     fault: FreezeproofError | None = None,
 ) -> Inspection:
     files = [location.path]
@@ -219,4 +240,5 @@ def _inspection(
         graph=graph,
         fault=str(fault or ""),
         fault_is_of_request=isinstance(fault, RequestError),
+        domains=domains or {},
     )

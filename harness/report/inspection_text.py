@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+from harness.drawn import drawn_inputs
 from harness.inspection.facts import (
     LARGEST_GRAPH,
     CandidateOutput,
@@ -40,6 +41,7 @@ _MOST_CANDIDATES = 8
 _MOST_OF_A_SIGNATURE = 8
 _MOST_ROWS = 30
 _MOST_OPS = 15
+_LONGEST_CELL = 60
 _TAKEN = ("  taken", "green")
 _OPTION = "cyan"
 _ROLES = {
@@ -72,6 +74,7 @@ def render_inspection(
     graph = inspection.graph
     if graph is not None:
         _interface(page, inspection, graph)
+        _drawn(page, inspection, everything=everything)
         _candidates(page, graph, everything=everything)
         _placeholders(page, graph, everything=everything)
         _pipeline(page, graph)
@@ -155,6 +158,31 @@ def _tensors(page: Page, specs: Sequence[TensorSpec]) -> None:
 
 def _described(spec: TensorSpec) -> list[Text]:
     return [Text(spec.dtype), Text(format_shape(spec.shape))]
+
+
+_DRAWN_COLUMNS = (
+    Column(heading="name"),
+    Column(heading="values"),
+    Column(heading="shape"),
+    Column(heading="sizes", is_named=True),
+    Column(heading="read from", is_named=True),
+)
+
+
+def _drawn(page: Page, inspection: Inspection, *, everything: bool) -> None:
+    if inspection.graph is None or inspection.graph.signature is None or not inspection.domains:
+        return
+    page.heading("Drawn", ": what the inputs would be fed")
+    rows = [
+        [drawn.name, drawn.values or "any", drawn.shape, "; ".join(drawn.axes), drawn.read_from]
+        for drawn in drawn_inputs(inspection.graph.signature, inspection.domains)
+    ]
+    longest = None if everything else _LONGEST_CELL
+    page.table(_DRAWN_COLUMNS, [[Text(_cut(cell, longest)) for cell in row] for row in rows])
+
+
+def _cut(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _candidates(page: Page, graph: GraphFacts, *, everything: bool) -> None:

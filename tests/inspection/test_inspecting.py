@@ -16,6 +16,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from fixtures.catalogue import FIXTURES, Fixture
 from fixtures.training import fresh_session, initialise, save, saver
 from harness.errors import BrokenModel, RequestError
+from harness.graph.domains import domains_of
+from harness.inputs.completing import completed
 from harness.inspection.facts import GraphFacts, Inspection, OpCount, Role
 from harness.inspection.inspecting import inspect
 from harness.models.opening import open_model
@@ -650,3 +652,39 @@ def test_a_file_without_a_graph_is_broken(copied: Path) -> None:
     file(copied, "meta").write_bytes(b"")
     with pytest.raises(BrokenModel, match=r"\.meta is empty"):
         inspected(copied)
+
+
+# What would be drawn
+
+
+@pytest.mark.parametrize("name", ["embedding-resource", "softmax_regression-ref"])
+def test_what_a_run_would_draw_is_told(name: str, built: Built) -> None:
+    request = Request(path=built(name))
+    model = open_model(request)
+    read = domains_of(model.graph_def, model.signature, defaults=model.defaults)
+    assert inspect(request).domains == completed(model.signature, read)
+
+
+def test_nothing_would_be_drawn_for_a_model_without_its_data(copied: Path) -> None:
+    file(copied, "data-00000-of-00001").unlink()
+    assert inspected(copied).domains == {}
+
+
+def test_nothing_would_be_drawn_where_variables_do_not_fit(copied: Path) -> None:
+    path = file(copied, "meta")
+    meta = MetaGraphDef.FromString(path.read_bytes())
+    for node in meta.graph_def.node:
+        if node.op == "VariableV2":
+            node.attr["shape"].shape.dim[0].size += 1
+    path.write_bytes(meta.SerializeToString())
+    assert inspected(copied).domains == {}
+
+
+def test_an_input_that_cannot_be_fed_is_a_fault_of_the_request(tmp_path: Path) -> None:
+    def build() -> None:
+        x = tf.compat.v1.placeholder(tf.qint8, (3,), name="x")
+        tf.raw_ops.Dequantize(input=x, min_range=0.0, max_range=1.0, name="value")
+
+    found = inspected(write_graph(tmp_path / "quantized.pb", build), outputs=("value",))
+    assert "an input of dtype qint8 cannot be fed from numpy: cut the graph" in found.fault
+    assert (found.fault_is_of_request, found.domains) == (True, {})

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.domain import Axis, Choices, Domain, Range
 from harness.inspection.facts import (
     LARGEST_GRAPH,
     CandidateOutput,
@@ -147,6 +148,37 @@ def test_inputs_and_outputs_are_told_as_they_are_taken() -> None:
 def test_a_model_without_inputs_says_so() -> None:
     none = replace(GRAPH, signature=Signature(inputs=(), outputs=(spec("y"),)))
     assert section(shown(inspection(none)), "Inputs")[1:] == ["  none"]
+
+
+# What is drawn
+
+
+def test_what_the_inputs_would_be_fed_is_told_beneath_them() -> None:
+    signature = Signature(inputs=(spec("ids", dtype="int32"), spec("x")), outputs=(spec("y"),))
+    batch = Axis(name="batch", sizes=tuple(range(9)))
+    domains = {
+        "ids": Domain(shape=(batch, 3), values=Range(low=0, high=49), read_from="lookup"),
+        "x": Domain(),
+    }
+    text = shown(inspection(replace(GRAPH, signature=signature), domains=domains))
+    assert section(text, "Drawn: what the inputs would be fed")[1:] == [
+        "  name  values   shape       sizes       read from",
+        "  ids   0 to 49  [batch, 3]  batch 0..8  lookup",
+        "  x     any      [...]",
+    ]
+    assert text.index("\nOutputs") < text.index("\nDrawn") < text.index("\nCandidate outputs")
+
+
+def test_values_of_many_words_are_cut_short() -> None:
+    domains = {"x": Domain(values=Choices(values=tuple(range(100))))}
+    text = shown(inspection(domains=domains))
+    assert "  one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15…  " in text
+    whole = shown(inspection(domains=domains), width=1000, everything=True)
+    assert "98, 99 " in whole
+
+
+def test_nothing_is_said_of_what_is_fed_to_a_model_that_cannot_be_used() -> None:
+    assert "Drawn" not in shown(inspection(fault="a file is missing"))
 
 
 # Candidates
