@@ -120,10 +120,10 @@ def compare(expected: Array, actual: Array, *, criterion: Criterion) -> Differen
         return Difference(
             what="shape", expected=str(list(expected.shape)), actual=str(list(actual.shape))
         )
-    unequal = _unequal_bits(expected, actual)
+    unequal = unequal_bits(expected, actual)
     if not unequal.any():
         return None
-    if isinstance(criterion, Close) and _is_inexact(expected.dtype):
+    if isinstance(criterion, Close) and is_inexact(expected.dtype):
         unequal &= ~_within(expected, actual, rtol=criterion.rtol)
         if not unequal.any():
             return None
@@ -132,9 +132,9 @@ def compare(expected: Array, actual: Array, *, criterion: Criterion) -> Differen
 
 def measure(expected: Array, actual: Array) -> Measurement:
     """Return how far `actual` lies from `expected`; both have one dtype and one shape."""
-    if not _unequal_bits(expected, actual).any():
+    if not unequal_bits(expected, actual).any():
         return NO_DIFFERENCE
-    distance = _distance(expected, actual)
+    distance = distances(expected, actual)
     if distance is None:
         return Measurement(max_abs=math.inf, max_rel=math.inf)
     largest = float(distance.max())
@@ -146,7 +146,8 @@ def measure(expected: Array, actual: Array) -> Measurement:
     )
 
 
-def _is_inexact(dtype: np.dtype[Any]) -> bool:
+def is_inexact(dtype: np.dtype[Any]) -> bool:
+    """Say whether numbers of this dtype are rounded: floats and complex numbers."""
     # bfloat16 and the float8 family report kind "V": numpy does not know that they are floats.
     return dtype.kind in _FLOAT_KINDS or _is_extension_float(dtype)
 
@@ -161,7 +162,7 @@ def _is_extension_float(dtype: np.dtype[Any]) -> bool:
     return True
 
 
-def _parts(array: Array) -> Array:
+def numbers_of(array: Array) -> Array:
     """Return the numbers of `array` in one row; of complex ones, real and imaginary parts."""
     # `.view` to another width refuses arrays of rank 0 and arrays that are not contiguous.
     flat = np.ascontiguousarray(array).reshape(-1)
@@ -169,7 +170,7 @@ def _parts(array: Array) -> Array:
 
 
 def _bits(array: Array) -> Array:
-    parts = _parts(array)
+    parts = numbers_of(array)
     return parts.view(f"u{parts.dtype.itemsize}")
 
 
@@ -179,7 +180,8 @@ def _is_nan(array: Array) -> npt.NDArray[np.bool_]:
     return result
 
 
-def _unequal_bits(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:
+def unequal_bits(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:
+    """Return which elements are not the same; both arrays have one dtype and one shape."""
     if expected.dtype.kind in "OSU":
         return np.asarray(expected != actual, dtype=bool).reshape(expected.shape)
     unequal = _unequal_parts(expected, actual)
@@ -190,8 +192,8 @@ def _unequal_bits(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:
 
 def _unequal_parts(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:
     unequal: npt.NDArray[np.bool_] = np.not_equal(_bits(expected), _bits(actual))
-    if _is_inexact(expected.dtype) and unequal.any():
-        unequal &= ~(_is_nan(_parts(expected)) & _is_nan(_parts(actual)))
+    if is_inexact(expected.dtype) and unequal.any():
+        unequal &= ~(_is_nan(numbers_of(expected)) & _is_nan(numbers_of(actual)))
     return unequal
 
 
@@ -214,12 +216,12 @@ def _scale(expected: Array) -> float:
     return float(magnitude.max()) if magnitude.size else 0.0
 
 
-def _distance(expected: Array, actual: Array) -> npt.NDArray[np.float64] | None:
+def distances(expected: Array, actual: Array) -> npt.NDArray[np.float64] | None:
     """Return |actual - expected| (float64, same shape), or None where there is no arithmetic."""
     if expected.dtype.kind in "OSU":
         return None
     with np.errstate(all="ignore"):
-        wide_expected, wide_actual = _widened(_parts(expected)), _widened(_parts(actual))
+        wide_expected, wide_actual = _widened(numbers_of(expected)), _widened(numbers_of(actual))
         distance = abs(wide_actual - wide_expected).astype(np.float64)
         distance = np.where(np.isnan(distance), math.inf, distance)
         distance = np.where(_unequal_parts(expected, actual), distance, 0.0)
@@ -229,13 +231,13 @@ def _distance(expected: Array, actual: Array) -> npt.NDArray[np.float64] | None:
 
 
 def _within(expected: Array, actual: Array, *, rtol: float) -> npt.NDArray[np.bool_]:
-    distance = _distance(expected, actual)
+    distance = distances(expected, actual)
     assert distance is not None  # only called for floats
     return distance <= max(rtol, _eps(expected)) * _scale(expected)
 
 
 def _eps(array: Array) -> float:
-    return float(ml_dtypes.finfo(_parts(array).dtype).eps)  # type: ignore[no-untyped-call]
+    return float(ml_dtypes.finfo(numbers_of(array).dtype).eps)  # type: ignore[no-untyped-call]
 
 
 def _max_ulp(expected: Array, actual: Array) -> int:
@@ -244,7 +246,7 @@ def _max_ulp(expected: Array, actual: Array) -> int:
     Bits are mapped so that integer order is numeric order and +0 and -0 are neighbours; the
     subtraction is done on unsigned 64-bit integers, larger minus smaller, and cannot wrap.
     """
-    if not _is_inexact(expected.dtype):
+    if not is_inexact(expected.dtype):
         return 0
     left, right = _ordered(expected), _ordered(actual)
     apart = np.where(left > right, left - right, right - left)
@@ -258,7 +260,7 @@ def _ordered(array: Array) -> npt.NDArray[np.uint64]:
 
 
 def _difference(expected: Array, actual: Array, unequal: npt.NDArray[np.bool_]) -> Difference:
-    distance = _distance(expected, actual)
+    distance = distances(expected, actual)
     if distance is None:
         position = int(np.argmax(unequal))
     else:

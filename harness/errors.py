@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 _COMPARABLE = 500
 """So many names difflib compares in a tenth of a second, however long they are."""
+_FUNCTION = re.compile(r"\{\{function_node [^}]*\}\}\s*")
+_NODE = re.compile(
+    r"^\s*\[\[(?:\{\{function_node [^}]*\}\}\s*)?(?:\{\{node ([^}]+)\}\}|([^\[\]{}]+))\]\]",
+    re.MULTILINE,
+)
 
 
 class FreezeproofError(Exception):
@@ -32,13 +38,37 @@ class Unsupported(FreezeproofError):
 
 
 class Rejected(FreezeproofError):
-    """A graph refuses its feeds; `kind` is the class of the error ("InvalidArgumentError")."""
+    """A graph refuses its feeds; `kind` is the class of the error ("InvalidArgumentError").
 
-    def __init__(self, kind: str, message: str) -> None:
+    `nodes` are those that the error names: where it arose first, then the calls that lead there.
+    """
+
+    def __init__(self, kind: str, message: str, *, nodes: Sequence[str] = ()) -> None:
         """Keep the error's class apart from its text: both sides must agree on the class."""
         super().__init__(f"{kind}: {message}")
         self.kind = kind
         self.message = message
+        self.nodes = tuple(nodes)
+
+    def again(self) -> Rejected:
+        """Return the same error, to be raised once more: the first gathers tracebacks."""
+        return Rejected(self.kind, self.message, nodes=self.nodes)
+
+
+class TimedOut(FreezeproofError):
+    """An example ran longer than `seconds`: nothing is known of these feeds.
+
+    No `Rejected`: whether it happens depends on the machine, and on what else runs there.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Keep the limit."""
+        super().__init__(f"it ran longer than {seconds:g} s")
+        self.seconds = seconds
+
+    def again(self) -> TimedOut:
+        """Return the same error, to be raised once more: the first gathers tracebacks."""
+        return TimedOut(self.seconds)
 
 
 def file_error(error: OSError) -> str:
@@ -81,12 +111,22 @@ def first_line(error: BaseException) -> str:
     # TensorFlow 2 puts "Graph execution error:" and the node's traceback, with source lines, first;
     # they end in "Node: 'name'".
     named = [index for index, line in enumerate(lines) if line.startswith("Node: ")]
-    for line in lines[named[-1] + 1 if named else 0 :]:
-        if not line.startswith(
+    # Of functions it gives the names that tracing made up, once or twice.
+    for line in (_FUNCTION.sub("", line) for line in lines[named[-1] + 1 if named else 0 :]):
+        if line and not line.startswith(
             ("Graph execution error", "Detected at node", 'File "', "Traceback")
         ):
             return line if len(line) <= 300 else f"{line[:299]}…"
     return type(error).__name__
+
+
+def failing_nodes(error: BaseException) -> tuple[str, ...]:
+    """Return the nodes that an error of TensorFlow names: where it arose, then what called that.
+
+    It ends in lines like "[[{{node embedding_lookup}}]]" and "[[PartitionedCall]]".
+    """
+    text = getattr(error, "message", None) or str(error)
+    return tuple(dict.fromkeys(inner or outer for inner, outer in _NODE.findall(str(text))))
 
 
 def listed(names: Sequence[str], *, limit: int = 3) -> str:

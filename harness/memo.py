@@ -14,26 +14,51 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from harness.criteria import Array
-from harness.errors import Rejected
+from harness.errors import Rejected, TimedOut
 
 Feeds = Mapping[str, Array]
 """Arrays by tensor name."""
 
 Run = Callable[[Feeds], Mapping[str, Array]]
-"""A model that can be run: feeds in, outputs out, both by tensor name; raises `Rejected`."""
+"""A model that can be run: feeds in, outputs out, both by tensor name.
+
+It raises `Rejected`, and `TimedOut` where it takes too long.
+"""
 
 DEFAULT_LIMIT = 256 * 2**20
 
+_Answer = Mapping[str, Array] | Rejected | TimedOut
 
-class Memo:
-    """A `Run` that remembers what it returned or raised, up to `limit` bytes of outputs."""
 
-    def __init__(self, run: Run, *, limit: int = DEFAULT_LIMIT) -> None:
-        """Remember nothing yet."""
-        self._run = run
+class Memory:
+    """Answers by key, up to `limit` bytes of outputs; what came first is forgotten first."""
+
+    def __init__(self, *, limit: int = DEFAULT_LIMIT) -> None:
+        """Hold nothing yet."""
         self._limit = limit
         self._held = 0
-        self._known: OrderedDict[bytes, Mapping[str, Array] | Rejected] = OrderedDict()
+        self._known: OrderedDict[tuple[object, bytes], _Answer] = OrderedDict()
+
+    def get(self, key: tuple[object, bytes]) -> _Answer | None:
+        """Return what is known."""
+        return self._known.get(key)
+
+    def put(self, key: tuple[object, bytes], value: _Answer) -> None:
+        """Remember `value`, and forget others where it is too much."""
+        self._known[key] = value
+        self._held += _size(value)
+        while self._held > self._limit and len(self._known) > 1:
+            _, forgotten = self._known.popitem(last=False)
+            self._held -= _size(forgotten)
+
+
+class Memo:
+    """A `Run` that remembers what it returned or raised, in a memory that others may share."""
+
+    def __init__(self, run: Run, *, memory: Memory | None = None) -> None:
+        """Remember nothing yet."""
+        self._run = run
+        self._memory = memory or Memory()
         self.runs = 0
 
     def __call__(
@@ -45,30 +70,24 @@ class Memo:
 
         Raises:
             Rejected: the model rejects the feeds, now or before.
+            TimedOut: the model takes too long, or did before, which may then not be its fault.
         """
         key = digest(feeds) if key is None else key
-        known = self._known.get(key)
+        known = self._memory.get((self, key))
         if known is None:
             known = self._compute(feeds)
-            self._remember(key, known)
-        if isinstance(known, Rejected):
-            raise Rejected(known.kind, known.message)  # raised itself, it would gather tracebacks
+            self._memory.put((self, key), known)
+        if isinstance(known, (Rejected, TimedOut)):
+            raise known.again()
         return known
 
-    def _compute(self, feeds: Mapping[str, Array]) -> Mapping[str, Array] | Rejected:
+    def _compute(self, feeds: Mapping[str, Array]) -> _Answer:
         self.runs += 1
         try:
             return self._run(feeds)
-        except Rejected as rejection:
+        except (Rejected, TimedOut) as error:
             # Its traceback holds the frames, and with them the arrays, of the call.
-            return Rejected(rejection.kind, rejection.message)
-
-    def _remember(self, key: bytes, value: Mapping[str, Array] | Rejected) -> None:
-        self._known[key] = value
-        self._held += _size(value)
-        while self._held > self._limit and len(self._known) > 1:
-            _, forgotten = self._known.popitem(last=False)
-            self._held -= _size(forgotten)
+            return error.again()
 
 
 def digest(feeds: Mapping[str, Array]) -> bytes:
@@ -85,5 +104,5 @@ def digest(feeds: Mapping[str, Array]) -> bytes:
     return state.digest()
 
 
-def _size(value: Mapping[str, Array] | Rejected) -> int:
-    return 0 if isinstance(value, Rejected) else sum(array.nbytes for array in value.values())
+def _size(value: _Answer) -> int:
+    return sum(array.nbytes for array in value.values()) if isinstance(value, Mapping) else 0

@@ -17,13 +17,16 @@ import ml_dtypes
 import numpy as np
 from tensorflow.core.framework import graph_pb2
 
+from harness.conditioning import moved
 from harness.criteria import Array
-from harness.errors import BrokenModel, Rejected, first_line
+from harness.errors import BrokenModel, Rejected, TimedOut, failing_nodes, first_line
 from harness.graph.extract import all_nodes
+from harness.graph.moved_constants import move_constants
 from harness.graph.randomness import SEED, has_random_streams, pin_randomness
 from harness.graph.state import Variable, nameless
 from harness.models.model import Model
 from harness.signature import Shape, format_shape, shape_accepts
+from harness.subject import DEFAULT_EXAMPLE_SECONDS
 from harness.tensor_names import session_name
 
 with warnings.catch_warnings():
@@ -33,6 +36,7 @@ with warnings.catch_warnings():
     from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 
 _BYTES_AT_A_TIME = 64 * 2**20
+_LONGEST_MILLISECONDS = 2**31
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
@@ -50,14 +54,31 @@ class Runner:
     gets a new one for each call, since a stream cannot be rewound.
     """
 
-    def __init__(self, model: Model, *, mode: Mode, random_seed: tuple[int, int] = SEED) -> None:
-        """Keep the model; nothing is opened yet. Its random ops are pinned by `random_seed`."""
+    def __init__(
+        self,
+        model: Model,
+        *,
+        mode: Mode,
+        random_seed: tuple[int, int] = SEED,
+        seconds: float = DEFAULT_EXAMPLE_SECONDS,
+        moved_by: int | None = None,
+    ) -> None:
+        """Keep the model; nothing is opened yet. Its random ops are pinned by `random_seed`.
+
+        An example may run for `seconds`. With a seed `moved_by`, the weights are those of the model
+        but for their last bits: see `conditioning`.
+        """
         self._model = model
         self._mode = mode
+        self._seconds = seconds
+        self._moved_by = moved_by
         self._graph_def = _prepared(model.graph_def, mode, random_seed)
+        if moved_by is not None:
+            move_constants(self._graph_def, seed=moved_by)
         self._fresh_each_time = has_random_streams(self._graph_def)
         self._session: Any = None
         self._callable: Any = None
+        self._has_run = False
         self._input_shapes: dict[str, Shape | None] = {}
         self.was_opened = False
         """Whether a session was opened before: graph and weights are known to fit."""
@@ -67,6 +88,7 @@ class Runner:
 
         Raises:
             Rejected: TensorFlow refuses the feeds or fails on them.
+            TimedOut: it takes longer than the limit.
             BrokenModel: graph and weights cannot be brought together.
         """
         if self._fresh_each_time:
@@ -81,14 +103,28 @@ class Runner:
                     f"a value of shape {format_shape(feeds[name].shape)} cannot be fed to {name}, "
                     f"which is {format_shape(shape)}",
                 )
-        try:
-            values = self._callable(*(for_session(feeds[n]) for n in signature.input_names))
-        except tf.errors.OpError as error:
-            raise Rejected(type(error).__name__, first_line(error)) from error
+        values = self._run([for_session(feeds[n]) for n in signature.input_names])
         return {
             name: from_session(value)
             for name, value in zip(signature.output_names, values, strict=True)
         }
+
+    def _run(self, values: list[Array]) -> Any:
+        is_first, self._has_run = not self._has_run, True
+        try:
+            return self._callable(*values)
+        except tf.errors.DeadlineExceededError as error:
+            # TensorFlow has cancelled the step and waited for its kernels: the session is as good
+            # as before.
+            if is_first:
+                # What a session builds when it first runs, the bodies of functions say, is no fault
+                # of the feeds.
+                return self._run(values)
+            raise TimedOut(self._seconds) from error
+        except tf.errors.OpError as error:
+            raise Rejected(
+                type(error).__name__, first_line(error), nodes=failing_nodes(error)
+            ) from error
 
     def open(self) -> None:
         """Import the graph, open a session and give every variable its value, unless it is open.
@@ -127,6 +163,7 @@ class Runner:
         if self._session is not None:
             self._session.close()
         self._session = self._callable = None
+        self._has_run = False
 
     def _assign(self, variables: list[Variable], assigns: list[tuple[Any, Any]]) -> None:
         """Give the variables their values, some at a time: the weights are never held twice.
@@ -136,7 +173,10 @@ class Runner:
         weights = self._model.weights
         batch: list[tuple[str, Any, Any, Array]] = []
         for variable, (placeholder, assign) in zip(variables, assigns, strict=True):
-            batch.append((variable.name, placeholder, assign, weights[variable.name]))
+            value = weights[variable.name]
+            if self._moved_by is not None:
+                value = moved(value, seed=self._moved_by, of=variable.name)
+            batch.append((variable.name, placeholder, assign, value))
             if sum(value.nbytes for *_, value in batch) >= _BYTES_AT_A_TIME:
                 self._assign_batch(batch)
                 batch.clear()
@@ -165,6 +205,9 @@ class Runner:
         signature = self._model.signature
         options.feed.extend(session_name(name) for name in signature.input_names)
         options.fetch.extend(session_name(name) for name in signature.output_names)
+        # 0 would be no limit.
+        milliseconds = max(1, min(self._seconds * 1000, _LONGEST_MILLISECONDS))
+        options.run_options.timeout_in_ms = round(milliseconds)
         return self._session._make_callable_from_options(options)  # noqa: SLF001 (no public way)
 
 

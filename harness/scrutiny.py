@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.criteria import Array, Exact, compare
-from harness.errors import Rejected
+from harness.errors import Rejected, TimedOut
 from harness.graph.lint import random_warning
 from harness.graph.randomness import OTHER_SEED, random_ops
 from harness.memo import Feeds, Memo, Run
@@ -36,18 +36,31 @@ class Scrutiny:
         self._reseeded: Runner | None = None
         self._reseeded_memo: Memo | None = None
         self._is_random = False
+        self._fed = ""
         self._fault: str | None = None
 
     def look(self, feeds: Feeds, outputs: Mapping[str, Array]) -> None:
         """Take note of feeds that were accepted, and of the reference's strict outputs."""
-        if self._draws and not self._is_random:
-            self._is_random = self._changes_with_the_seed(feeds, outputs)
+        self.look_for_randomness(feeds, outputs)
         if self._fault is None and len(self._accepted) < HELD_AGAINST_ORIGINAL:
             self._accepted.append((feeds, outputs))
 
+    def look_for_randomness(
+        self, feeds: Feeds, outputs: Mapping[str, Array], *, fed: str = ""
+    ) -> None:
+        """Take note of whether the reference's outputs change with its random numbers.
+
+        `fed` says what it is fed as in training, where it is.
+        """
+        if self._draws and not self._is_random:
+            self._is_random = self._changes_with_the_seed(feeds, outputs)
+            self._fed = fed
+
     def warnings(self) -> tuple[ModelWarning, ...]:
         """Warn of outputs that were seen to change with the numbers of random ops."""
-        return (random_warning(self._model.graph_def),) if self._is_random else ()
+        if not self._is_random:
+            return ()
+        return (random_warning(self._model.graph_def, fed=self._fed),)
 
     def fault(self) -> str:
         """Return how the reference differs from the model as TensorFlow restores it; "" if not.
@@ -74,6 +87,8 @@ class Scrutiny:
             outputs = self._reseeded_memo(feeds)
         except Rejected:  # whether the feeds are accepted at all depends on the numbers
             return True
+        except TimedOut:
+            return False
         return any(
             compare(value, outputs[name], criterion=Exact()) is not None
             for name, value in expected.items()

@@ -11,13 +11,15 @@ from harness.errors import (
     FreezeproofError,
     Rejected,
     RequestError,
+    TimedOut,
     Unsupported,
+    failing_nodes,
     file_error,
     nearest,
 )
 
 
-@pytest.mark.parametrize("kind", [BrokenModel, RequestError, Unsupported, Rejected])
+@pytest.mark.parametrize("kind", [BrokenModel, RequestError, Unsupported, Rejected, TimedOut])
 def test_every_error_can_be_caught_by_one_name(kind: type[Exception]) -> None:
     assert issubclass(kind, FreezeproofError)
 
@@ -26,6 +28,44 @@ def test_a_rejection_keeps_its_kind_apart_from_its_text() -> None:
     rejection = Rejected("InvalidArgumentError", "shapes differ")
     assert (rejection.kind, rejection.message) == ("InvalidArgumentError", "shapes differ")
     assert str(rejection) == "InvalidArgumentError: shapes differ"
+
+
+def test_an_example_that_took_too_long_tells_the_limit() -> None:
+    assert str(TimedOut(2.5)) == "it ran longer than 2.5 s"
+    assert TimedOut(2.5).again().seconds == 2.5
+
+
+def test_a_rejection_can_be_raised_again() -> None:
+    rejection = Rejected("InvalidArgumentError", "shapes differ", nodes=["add", "call"])
+    again = rejection.again()
+    assert again is not rejection
+    assert (str(again), again.kind, again.nodes) == (
+        str(rejection),
+        rejection.kind,
+        ("add", "call"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "nodes"),
+    [
+        ("indices[1] = 57 is not in [0, 50)\n\t [[{{node emb/lookup}}]]", ("emb/lookup",)),
+        (
+            "{{function_node __inference_f_13}} {{function_node __inference_f_13}} indices[1] = 57 "
+            "is not in [0, 50)\n\t [[{{node emb/lookup}}]]\n\t [[PartitionedCall]]",
+            ("emb/lookup", "PartitionedCall"),
+        ),
+        (
+            "assertion failed: [x > 0]\n\t [[{{function_node cond_true_23}}{{node Assert}}]]",
+            ("Assert",),
+        ),
+        ("Incompatible shapes: [[3,5]] vs. [4]", ()),
+        ("", ()),
+    ],
+    ids=["node", "function", "branch", "shape", "nothing"],
+)
+def test_the_nodes_that_an_error_names_are_read(message: str, nodes: tuple[str, ...]) -> None:
+    assert failing_nodes(ValueError(message)) == nodes
 
 
 def test_an_error_of_the_system_names_its_file() -> None:

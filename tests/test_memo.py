@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from harness.criteria import Array
-from harness.errors import BrokenModel, Rejected
-from harness.memo import Memo, digest
+from harness.errors import BrokenModel, Rejected, TimedOut
+from harness.memo import Memo, Memory, Run, digest
 
 ONE = np.ones(4, np.float32)
 
@@ -22,7 +22,11 @@ def double(feeds: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def reject(feeds: Mapping[str, Array]) -> dict[str, Array]:
-    raise Rejected("InvalidArgumentError", f"rank {feeds['x'].ndim}")
+    raise Rejected("InvalidArgumentError", f"rank {feeds['x'].ndim}", nodes=["add"])
+
+
+def take_too_long(feeds: Mapping[str, Array]) -> dict[str, Array]:
+    raise TimedOut(feeds["x"].size)
 
 
 def test_the_same_feeds_run_once() -> None:
@@ -46,15 +50,25 @@ def test_a_rejection_is_remembered() -> None:
         with pytest.raises(Rejected, match="InvalidArgumentError: rank 1") as caught:
             memo({"x": ONE})
         assert caught.value.kind == "InvalidArgumentError"
+        assert caught.value.nodes == ("add",)
     assert memo.runs == 1
 
 
-def test_a_remembered_rejection_holds_none_of_the_feeds() -> None:
-    memo = Memo(reject)
+def test_what_took_too_long_is_not_waited_for_again() -> None:
+    memo = Memo(take_too_long)
+    for _ in range(2):
+        with pytest.raises(TimedOut, match="longer than 4 s"):
+            memo({"x": ONE})
+    assert memo.runs == 1
+
+
+@pytest.mark.parametrize("run", [reject, take_too_long])
+def test_a_remembered_error_holds_none_of_the_feeds(run: Run) -> None:
+    memo = Memo(run)
 
     def call() -> weakref.ref[Array]:
         feeds = {"x": np.ones(4)}
-        with pytest.raises(Rejected):
+        with pytest.raises((Rejected, TimedOut)):
             memo(feeds)
         return weakref.ref(feeds["x"])
 
@@ -75,7 +89,7 @@ def test_another_error_is_not_remembered() -> None:
 
 
 def test_what_came_first_is_forgotten_where_outputs_outgrow_the_limit() -> None:
-    memo = Memo(double, limit=2 * ONE.nbytes)
+    memo = Memo(double, memory=Memory(limit=2 * ONE.nbytes))
     for number in (1, 2, 3):
         memo({"x": ONE * number})
     memo({"x": ONE * 3})
@@ -86,7 +100,7 @@ def test_what_came_first_is_forgotten_where_outputs_outgrow_the_limit() -> None:
 
 
 def test_the_latest_outputs_are_kept_however_large() -> None:
-    memo = Memo(double, limit=0)
+    memo = Memo(double, memory=Memory(limit=0))
     memo({"x": ONE})
     memo({"x": ONE})
     assert memo.runs == 1
@@ -96,7 +110,7 @@ def test_the_latest_outputs_are_kept_however_large() -> None:
 
 
 def test_after_forgetting_there_is_room_again() -> None:
-    memo = Memo(double, limit=2 * ONE.nbytes)
+    memo = Memo(double, memory=Memory(limit=2 * ONE.nbytes))
     for number in range(10):
         memo({"x": ONE * number})
     memo({"x": ONE * 8})
@@ -162,3 +176,16 @@ def test_feeds_that_differ_have_another_digest(
     one: dict[str, Array], other: dict[str, Array]
 ) -> None:
     assert digest(one) != digest(other)
+
+
+def test_memos_that_share_a_memory_share_its_limit_and_no_answers() -> None:
+    memory = Memory(limit=2 * ONE.nbytes)
+    first, second = Memo(double, memory=memory), Memo(double, memory=memory)
+
+    first({"x": ONE})
+    second({"x": ONE})
+    assert (first.runs, second.runs) == (1, 1)
+
+    second({"x": ONE + 1})
+    first({"x": ONE})
+    assert first.runs == 2

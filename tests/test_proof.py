@@ -38,7 +38,12 @@ DIRECT = Candidate(name="direct", method="direct")
 SECOND = Candidate(name="second", method="direct")
 
 
-def for_all(signature: Signature, _: Mapping[str, Domain], check: Callable[[Feeds], None]) -> None:
+def for_all(
+    signature: Signature,
+    _: Mapping[str, Domain],
+    check: Callable[[Feeds], None],
+    **__: Any,
+) -> None:
     """Run a check on one example a batch size."""
     for batch in BATCHES:
         generator = np.random.default_rng(batch)
@@ -52,7 +57,12 @@ def for_all(signature: Signature, _: Mapping[str, Domain], check: Callable[[Feed
         )
 
 
-def nothing(signature: Signature, _: Mapping[str, Domain], check: Callable[[Feeds], None]) -> None:
+def nothing(
+    signature: Signature,
+    _: Mapping[str, Domain],
+    check: Callable[[Feeds], None],
+    **__: Any,
+) -> None:
     """Run a check on no example."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from tensorflow.python.framework.function import Defun
 
 from fixtures.control_flow import control_flow
 from fixtures.training import fresh_session, save_initialised
-from harness.errors import BrokenModel, Rejected
+from harness.errors import BrokenModel, Rejected, TimedOut
 from harness.exporters.registry import load_method
 from harness.graph.extract import all_nodes
 from harness.models.candidate import open_candidate
@@ -116,7 +118,19 @@ def test_feeds_that_tensorflow_refuses_are_rejected_by_kind_and_message(tmp_path
     with pytest.raises(Rejected, match=r"not in \[0, 3\)") as caught:
         Runner(model, mode=Mode.STRICT)({"x": np.array(7, np.int32)})
     assert caught.value.kind == "InvalidArgumentError"
+    assert caught.value.nodes == ("y",)
     assert "\n" not in caught.value.message
+
+
+def test_a_rejection_from_a_function_names_its_node_and_the_call(tmp_path: Path) -> None:
+    def build() -> None:
+        inner = tf.function(lambda i: tf.gather(tf.range(3), i, name="lookup"), autograph=False)
+        tf.identity(inner(placeholder((), tf.int32)), name="y")
+
+    with pytest.raises(Rejected) as caught:
+        Runner(frozen(tmp_path, build), mode=Mode.STRICT)({"x": np.array(7, np.int32)})
+    assert caught.value.nodes[0] == "lookup"
+    assert caught.value.message == "indices = 7 is not in [0, 3)"
 
 
 def test_a_rejection_leaves_the_session_usable(runner: Runner) -> None:
@@ -144,6 +158,108 @@ def test_outputs_past_the_first_and_strings_come_out(tmp_path: Path) -> None:
     assert outputs({"x": np.array(b"a-b-a", object)})["y:2"].tolist() == [2, 1]
     text = Runner(frozen(tmp_path, build), mode=Mode.STRICT)
     assert text({"x": np.array(b"a-b-a", object)})["y"].tolist() == [b"a", b"b"]
+
+
+def counting(*, version: int = 2) -> None:
+    """A loop of x rounds."""
+    with control_flow(version):
+        first = (tf.constant(0, tf.int64), tf.constant(0.5))
+        x = placeholder((), tf.int64)
+        rounds = tf.while_loop(lambda i, _: i < x, lambda i, y: (i + 1, tf.tanh(y)), first)
+    tf.identity(rounds[1], name="y")
+
+
+def a_loop_in_a_function() -> None:
+    def body(x: Any) -> Any:
+        first = (tf.constant(0, tf.int64), tf.constant(0.5))
+        return tf.while_loop(lambda i, _: i < x, lambda i, y: (i + 1, tf.tanh(y)), first)[1]
+
+    tf.identity(tf.function(body, autograph=False)(placeholder((), tf.int64)), name="y")
+
+
+ENDLESS = {"x": np.array(10**9)}
+FIVE_ROUNDS = {"x": np.array(5)}
+LOOPS = pytest.mark.parametrize(
+    "build",
+    [lambda: counting(version=1), counting, a_loop_in_a_function],
+    ids=["V1", "V2", "function"],
+)
+
+
+@EACH_MODE
+@LOOPS
+def test_an_example_that_runs_too_long_ends_and_no_other(
+    build: Build, mode: Mode, tmp_path: Path
+) -> None:
+    run = Runner(frozen(tmp_path, build), mode=mode, seconds=0.2)
+    before = run(FIVE_ROUNDS)["y"]
+    for _ in range(2):
+        with pytest.raises(TimedOut, match=r"longer than 0.2 s"):
+            run(ENDLESS)
+        np.testing.assert_array_equal(run(FIVE_ROUNDS)["y"], before)
+    run.close()
+
+
+def test_nothing_goes_on_running_after_the_limit(tmp_path: Path) -> None:
+    run = Runner(frozen(tmp_path, counting), mode=Mode.STRICT, seconds=0.2)
+    with pytest.raises(TimedOut):
+        run(ENDLESS)
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.1
+
+
+@pytest.mark.parametrize(("before", "tries"), [("new", 2), ("closed", 2), ("warm", 1)])
+def test_the_first_example_of_a_session_gets_a_second_try(
+    before: str, tries: int, tmp_path: Path
+) -> None:
+    run = Runner(frozen(tmp_path, counting), mode=Mode.STRICT, seconds=0.1)
+    if before != "new":
+        run(FIVE_ROUNDS)
+    if before == "closed":
+        run.close()
+    run.open()
+    tried: list[object] = []
+    call = run._callable
+
+    def noted(*feeds: object) -> object:
+        tried.append(feeds)
+        return call(*feeds)
+
+    run._callable = noted
+    with pytest.raises(TimedOut):
+        run(ENDLESS)
+    assert len(tried) == tries
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 1e9, math.inf])
+def test_any_number_of_seconds_is_a_limit(seconds: float, tmp_path: Path) -> None:
+    run = Runner(frozen(tmp_path, counting), mode=Mode.STRICT, seconds=seconds)
+    if seconds < 1:
+        with pytest.raises(TimedOut):
+            run(ENDLESS)
+    else:
+        assert run(FIVE_ROUNDS)["y"] < 0.5
+
+
+def test_moved_weights_are_off_by_their_last_bit(tmp_path: Path) -> None:
+    weights = np.linspace(1, 2, 64, dtype=np.float32)
+
+    def build() -> None:
+        w = tf.compat.v1.get_variable("w", initializer=weights, use_resource=True)
+        tf.concat([placeholder((1,)), w, tf.constant(weights)], 0, name="y")
+
+    model = trained(tmp_path, build)
+    x = {"x": np.ones(1, np.float32)}
+    exact, one, other = (
+        Runner(model, mode=Mode.STRICT, moved_by=seed)(x)["y"] for seed in (None, 1, 2)
+    )
+    assert exact[1:65].tolist() == exact[65:].tolist() == weights.tolist()
+    for values in (one, other):
+        np.testing.assert_array_max_ulp(values, exact, maxulp=1)
+        assert (values[1:65] != weights).any()
+        assert (values[65:] != weights).any()
+    assert (one != other).any()
 
 
 def test_a_graph_that_cannot_be_imported_is_broken(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
+from harness.errors import TimedOut
 from harness.models.opening import open_model
 from harness.runtime import Mode, Runner
 from harness.scrutiny import Scrutiny, instability
@@ -64,6 +65,20 @@ def test_randomness_is_warned_of_where_it_reaches_an_output(
     assert [warning.code for warning in scrutiny.warnings()] == codes
     scrutiny.close()
     runner.close()
+
+
+def test_numbers_with_which_a_model_takes_too_long_show_nothing(
+    dropout: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_too_long(*_: Any) -> None:
+        raise TimedOut(3)
+
+    scrutiny = Scrutiny(open_model(dropout), dropout)
+    monkeypatch.setattr(Runner, "__call__", take_too_long)
+
+    scrutiny.look({"x": np.ones((2, 4), np.float32)}, {"output": np.ones((2, 4))})
+
+    assert scrutiny.warnings() == ()
 
 
 def test_the_reference_of_a_fixture_is_what_tensorflow_restores(
