@@ -4,6 +4,7 @@ Importing this package imports no TensorFlow.
 """
 
 from harness.criteria import Close, Exact, compare
+from harness.equivalence import assert_equivalent
 from harness.errors import BrokenModel, FreezeproofError, RequestError, Unsupported
 from harness.signature import Signature, TensorSpec
 from harness.subject import Candidate, Request, Subject
@@ -27,5 +28,6 @@ __all__ = [
     "TensorSpec",
     "Unsupported",
     "Verdict",
+    "assert_equivalent",
     "compare",
 ]

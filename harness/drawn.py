@@ -32,12 +32,14 @@ def _drawn(name: str, domain: Domain, together_with: str | None) -> DrawnInput:
     said = [str(domain.values)] if domain.values is not None else []
     if domain.distribution:
         said.append(f"distribution {domain.distribution}")
+    if domain.default is not None:
+        said.append(f"its default, {domain.default!r}, and others")
     return DrawnInput(
         name=name,
         shape=_shape(domain),
         axes=tuple(map(str, axes_of(domain))),
         values=", ".join(said),
-        read_from=domain.read_from,
+        read_from=domain.read_from if said else "",
     )
 
 

@@ -11,9 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+from harness.blame import blame
+from harness.conditioning import Conditioning
 from harness.criteria import Array, Criterion, Exact
 from harness.domain import Domain, merged
+from harness.drawn import drawn_inputs
 from harness.errors import (
     BrokenModel,
     FreezeproofError,
@@ -25,9 +29,13 @@ from harness.errors import (
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
 from harness.graph.domains import domains_of
-from harness.graph.lint import obstacle, warnings
+from harness.graph.lint import obstacle, training_warning, warnings
 from harness.graph.op_registration import check_registered
-from harness.memo import Feeds, Memo, digest
+from harness.graph.upstream import inputs_above
+from harness.inputs.completing import completed
+from harness.inputs.phases import fed_in_training, in_training
+from harness.known import check_known, feeds_of
+from harness.memo import Feeds, Memo, Memory, Run, digest
 from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.model import Model
 from harness.models.opening import open_model
@@ -35,23 +43,46 @@ from harness.models.restorable import check_restorable
 from harness.runtime import Mode, Runner
 from harness.scrutiny import Scrutiny, instability
 from harness.signature import Signature
-from harness.subject import Candidate, Request
-from harness.verdict import ModelFacts, ModelWarning, Stage, StageResult, Status
-from harness.verify import Disagreement, Tally, compare_on
+from harness.subject import DEFAULT_EXAMPLE_SECONDS, Candidate, Request
+from harness.tally import Rejections, Tally
+from harness.verdict import DrawnInput, ModelFacts, ModelWarning, Stage, StageResult, Status
+from harness.verify import Disagreement, compare_on
 
-ForAll = Callable[[Signature, Mapping[str, Domain], Callable[[Feeds], None]], None]
-"""Run a check on examples of feeds in their domains; the simplest failing one's Disagreement is let
-out.
-"""
+
+class ForAll(Protocol):
+    """Runs a check on examples of feeds; the simplest failing one's Disagreement is let out."""
+
+    def __call__(
+        self,
+        signature: Signature,
+        domains: Mapping[str, Domain],
+        check: Callable[[Feeds], None],
+        *,
+        at_most: int | None = None,
+    ) -> None:
+        """Run `check` on feeds of `signature` in their domains, on `at_most` so many if stated."""
+
+
+TRAINING_EXAMPLES = 10
+"""How many examples are fed as in training, where an input says so."""
+
+_MOVED = ("moved", "moved otherwise")
+"""The reference with its weights moved, twice: runners that are opened where outputs differ."""
 
 
 class Proof:
     """One reference, opened once, and what was found about its candidates."""
 
-    def __init__(self, request: Request, *, folder: Path) -> None:
-        """Keep the request; `folder` is where exports are written."""
+    def __init__(
+        self, request: Request, *, folder: Path, example_seconds: float = DEFAULT_EXAMPLE_SECONDS
+    ) -> None:
+        """Keep the request; `folder` is where exports are written.
+
+        An example that runs longer than `example_seconds` is not compared.
+        """
         self._request = request
         self._folder = folder
+        self._example_seconds = example_seconds
         self._model: Model | None = None
         self._domains: dict[str, Domain] | None = None
         self._exports: dict[str, Export] = {}
@@ -59,8 +90,10 @@ class Proof:
         self._identities: dict[str, str] = {}
         self._runners: dict[tuple[str, Mode], Runner] = {}
         self._memos: dict[tuple[str, Mode], Memo] = {}
+        self._shared_memory = Memory()
         self._results: dict[tuple[Stage, str | None], StageResult] = {}
         self._scrutiny: Scrutiny | None = None
+        self._blamed: dict[Mode, str] = {}
 
     @property
     def model(self) -> Model:
@@ -82,7 +115,8 @@ class Proof:
             RequestError, BrokenModel: as `model`.
         """
         if self._domains is None:
-            read = domains_of(self.model.graph_def, self.model.signature)
+            model = self.model
+            read = domains_of(model.graph_def, model.signature, defaults=model.defaults)
             self._domains = merged(read, self._request.domains)
         return self._domains
 
@@ -98,7 +132,15 @@ class Proof:
             signature=model.signature,
             inputs_inferred=model.inputs_inferred,
             outputs_inferred=model.outputs_inferred,
+            drawn=self._drawn(),
         )
+
+    def _drawn(self) -> tuple[DrawnInput, ...]:
+        try:
+            signature = self.model.signature
+            return drawn_inputs(signature, completed(signature, self.domains))
+        except FreezeproofError:
+            return ()  # a stage says why
 
     def restore(self) -> StageResult:
         """Bring graph and weights of the reference together in a session."""
@@ -107,7 +149,9 @@ class Proof:
             model = self.model
             check_registered(model.graph_def, holder="the path to the outputs")
             check_restorable(model)
-            self._runner("", model, Mode.STRICT).open()
+            runner = self._runner("", model, Mode.STRICT)
+            runner.open()
+            self._check_known(runner)
             return _passed(
                 Stage.RESTORE,
                 nodes=len(model.graph_def.node),
@@ -121,6 +165,15 @@ class Proof:
             )
 
         return self._stage(Stage.RESTORE, None, action)
+
+    def _check_known(self, run: Runner) -> None:
+        """Hold the reference against the outputs that the user knows."""
+        for known in self._request.known:
+            fault = check_known(run, known, self.model.signature)
+            if fault:
+                raise BrokenModel(
+                    f"the reference does not give the outputs that are known: {fault}"
+                )
 
     def freezable(self) -> StageResult:
         """Say whether the reference can be frozen at all, whatever the method."""
@@ -192,7 +245,7 @@ class Proof:
     def has_compared(self) -> bool:
         """Say whether the outputs of any candidate were compared so far."""
         return any(
-            stage is Stage.OUTPUTS and result.examples > result.rejected
+            stage is Stage.OUTPUTS and result.compared > 0
             for (stage, _), result in self._results.items()
         )
 
@@ -210,6 +263,7 @@ class Proof:
             self._scrutiny.close()
         self._runners.clear()
         self._memos.clear()
+        self._shared_memory = Memory()
 
     def _compare(
         self,
@@ -220,48 +274,117 @@ class Proof:
         for_all: ForAll,
     ) -> StageResult:
         def action() -> StageResult:
-            tally = Tally()
-            scrutiny = self._scrutiny_of(self.model)
-            reference = self._memo("", self.model, mode)
-            run = self._candidate_run(candidate, mode)
-
-            def check(feeds: Feeds) -> None:
-                key = digest(feeds)  # computed once: large feeds take a millisecond
-                agreement = compare_on(
-                    feeds,
-                    reference=partial(reference, key=key),
-                    candidate=partial(run, key=key),
-                    criterion=criterion,
-                )
-                tally.add(agreement, key=key)
-                if mode is Mode.STRICT and agreement.outputs is not None:
-                    scrutiny.look(feeds, agreement.outputs)
-
             try:
-                for_all(self.model.signature, self.domains, check)
-            except Disagreement as found:
-                return StageResult(
-                    stage=stage,
-                    status=Status.FAILED,
-                    reason=self._fault_behind(found, mode) or str(found),
-                    examples=tally.examples,
-                    rejected=tally.rejected,
-                    measured=tally.measured.widened(found.measured),
-                )
+                run = self._candidate_run(candidate, mode)
+                return self._compared(stage, run, for_all, mode=mode, criterion=criterion)
             finally:
-                self._close_candidate(candidate, mode)
-            objection = scrutiny.fault() or tally.objection()
-            return StageResult(
-                stage=stage,
-                status=Status.FAILED if objection else Status.PASSED,
-                reason=objection,
-                examples=tally.examples,
-                rejected=tally.rejected,
-                measured=tally.measured,
-                warnings=(*tally.warnings(), *scrutiny.warnings()),
-            )
+                self._close_runners(self._identities[candidate.name], *_MOVED)
 
         return self._stage(stage, candidate.name, action, needs=lambda: self.reload(candidate))
+
+    def outputs_of(self, run: Run, for_all: ForAll, *, tolerance: Criterion) -> StageResult:
+        """Compare a function with the reference: it gives outputs by the reference's names."""
+
+        def keyed(feeds: Feeds, *, key: bytes) -> Mapping[str, Array]:
+            del key
+            return run(feeds)
+
+        def action() -> StageResult:
+            return self._compared(
+                Stage.OUTPUTS, keyed, for_all, mode=Mode.STRICT, criterion=tolerance
+            )
+
+        return self._run_stage(Stage.OUTPUTS, action, self.restore)
+
+    def _compared(
+        self,
+        stage: Stage,
+        run: Callable[..., Mapping[str, Array]],
+        for_all: ForAll,
+        *,
+        mode: Mode,
+        criterion: Criterion,
+    ) -> StageResult:
+        tally = Tally()
+        scrutiny = self._scrutiny_of(self.model)
+        reference = self._memo("", self.model, mode)
+        # Where every bit counts, rounding is no excuse.
+        conditioning = None if isinstance(criterion, Exact) else self._conditioning()
+
+        def check(feeds: Feeds) -> None:
+            if tally.has_given_up:
+                return
+            key = digest(feeds)  # computed once: large feeds take a millisecond
+            agreement = compare_on(
+                feeds,
+                reference=partial(reference, key=key),
+                candidate=partial(run, key=key),
+                criterion=criterion,
+                conditioning=conditioning,
+            )
+            tally.add(agreement, feeds=feeds, key=key)
+            if mode is Mode.STRICT and agreement.outputs is not None:
+                scrutiny.look(feeds, agreement.outputs)
+
+        try:
+            for known in self._request.known:
+                check(feeds_of(known, self.model.signature))
+            for_all(self.model.signature, self.domains, check)
+            training = self._in_training(run, for_all, criterion) if mode is Mode.STRICT else ()
+        except Disagreement as found:
+            return StageResult(
+                stage=stage,
+                status=Status.FAILED,
+                reason=self._fault_behind(found, mode) or str(found),
+                examples=tally.examples,
+                rejected=tally.rejected,
+                timed_out=tally.timed_out,
+                ill_conditioned=tally.ill_conditioned,
+                measured=tally.measured.widened(found.measured),
+            )
+        objection = scrutiny.fault() or tally.objection(partial(self._blame, mode))
+        return StageResult(
+            stage=stage,
+            status=Status.FAILED if objection else Status.PASSED,
+            reason=objection,
+            examples=tally.examples,
+            rejected=tally.rejected,
+            timed_out=tally.timed_out,
+            ill_conditioned=tally.ill_conditioned,
+            measured=tally.measured,
+            warnings=(*tally.warnings(), *training, *scrutiny.warnings()),
+        )
+
+    def _in_training(
+        self,
+        candidate: Callable[..., Mapping[str, Array]],
+        for_all: ForAll,
+        criterion: Criterion,
+    ) -> tuple[ModelWarning, ...]:
+        """Return what a few examples show that are fed as in training: nothing to fail for."""
+        domains = in_training(self.domains)
+        if domains is None:
+            return ()
+        fed = fed_in_training(self.domains)
+        scrutiny = self._scrutiny_of(self.model)
+        reference = self._memo("", self.model, Mode.STRICT)
+
+        def check(feeds: Feeds) -> None:
+            key = digest(feeds)
+            agreement = compare_on(
+                feeds,
+                reference=partial(reference, key=key),
+                candidate=partial(candidate, key=key),
+                criterion=criterion,
+            )
+            if agreement.outputs is not None:
+                scrutiny.look_for_randomness(feeds, agreement.outputs, fed=fed)
+
+        try:
+            for_all(self.model.signature, domains, check, at_most=TRAINING_EXAMPLES)
+        except Disagreement as found:
+            return (training_warning(fed, str(found)),)
+        return ()
 
     def _fault_behind(self, found: Disagreement, mode: Mode) -> str:
         """Return what is wrong with the reference, where that and no candidate is to blame."""
@@ -269,6 +392,27 @@ class Proof:
         if found.feeds is not None:
             unstable = instability(self._runner("", self.model, mode), found.feeds)
         return unstable or self._scrutiny_of(self.model).fault()
+
+    def _blame(self, mode: Mode, rejections: Rejections) -> str:
+        """Return which inputs are to blame for rejections: the same ones for every candidate."""
+        if mode not in self._blamed:
+            model = self.model
+            self._blamed[mode] = blame(
+                rejections,
+                run=self._runner("", model, mode),
+                signature=model.signature,
+                upstream=partial(inputs_above, model.graph_def, model.signature),
+            )
+        return self._blamed[mode]
+
+    def _conditioning(self) -> Conditioning:
+        def moved(feeds: Feeds, *, by: int) -> Mapping[str, Array]:
+            return self._runner(_MOVED[by], self.model, Mode.STRICT, moved_by=by)(feeds)
+
+        return Conditioning(
+            self._runner("", self.model, Mode.STRICT),
+            moved=[partial(moved, by=seed) for seed in range(len(_MOVED))],
+        )
 
     def _scrutiny_of(self, model: Model) -> Scrutiny:
         if self._scrutiny is None:
@@ -293,19 +437,26 @@ class Proof:
 
         return run
 
-    def _close_candidate(self, candidate: Candidate, mode: Mode) -> None:
-        # What it computed stays in memory: another candidate may be the same graph.
-        runner = self._runners.get((self._identities[candidate.name], mode))
-        if runner is not None:
-            runner.close()
+    def _close_runners(self, *keys: str) -> None:
+        # What a candidate computed stays in memory: another may be the same graph.
+        for (key, _), runner in self._runners.items():
+            if key in keys:
+                runner.close()
 
-    def _runner(self, key: str, model: Model, mode: Mode) -> Runner:
+    def _runner(self, key: str, model: Model, mode: Mode, *, moved_by: int | None = None) -> Runner:
         if (key, mode) not in self._runners:
-            self._runners[key, mode] = Runner(model, mode=mode)
+            self._runners[key, mode] = Runner(
+                model, mode=mode, seconds=self._example_seconds, moved_by=moved_by
+            )
         return self._runners[key, mode]
 
     def _memo(self, key: str, model: Model, mode: Mode) -> Memo:
-        return self._memos.setdefault((key, mode), Memo(self._runner(key, model, mode)))
+        if (key, mode) not in self._memos:
+            # The reference is asked again for every candidate, a candidate where another is the
+            # same graph: however many there are, all of them share what one may hold.
+            memory = Memory() if key == "" else self._shared_memory
+            self._memos[key, mode] = Memo(self._runner(key, model, mode), memory=memory)
+        return self._memos[key, mode]
 
     def _stage(
         self,

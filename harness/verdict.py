@@ -109,7 +109,12 @@ class ModelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class StageResult:
-    """The end of one stage, with what was measured on the way."""
+    """The end of one stage, with what was measured on the way.
+
+    `rejected`, `timed_out` and `ill_conditioned` are those of the `examples` that were not
+    compared: both sides rejected them, one side took too long, or rounding explains what they
+    differ by.
+    """
 
     stage: Stage
     status: Status
@@ -117,10 +122,17 @@ class StageResult:
     seconds: float = 0.0
     examples: int = 0
     rejected: int = 0
+    timed_out: int = 0
+    ill_conditioned: int = 0
     measured: Measurement = NO_DIFFERENCE
     nodes: int | None = None
     bytes: int | None = None
     warnings: tuple[ModelWarning, ...] = ()
+
+    @property
+    def compared(self) -> int:
+        """The number of examples whose outputs were compared."""
+        return self.examples - self.rejected - self.timed_out - self.ill_conditioned
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from tensorflow.core.framework import graph_pb2
 
 from harness.domain import Domain
+from harness.graph.reading import read_values
+from harness.graph.sizes import working_sizes
 from harness.signature import Signature
 
 
-def domains_of(graph_def: graph_pb2.GraphDef, signature: Signature) -> dict[str, Domain]:
-    """Return a domain for each input of the extracted graph that computes `signature`."""
-    del graph_def
-    return {spec.name: Domain() for spec in signature.inputs}
+def domains_of(
+    graph_def: graph_pb2.GraphDef,
+    signature: Signature,
+    *,
+    defaults: Mapping[str, Domain] | None = None,
+) -> dict[str, Domain]:
+    """Return a domain for each input of the extracted graph that computes `signature`.
+
+    `defaults` are those that inputs had in the whole graph (`reading.defaults_of`).
+    """
+    read = read_values(graph_def, signature)
+    for name, domain in (defaults or {}).items():
+        known = read[name]
+        read[name] = replace(
+            known, default=domain.default, read_from=known.read_from or domain.read_from
+        )
+    return working_sizes(graph_def, signature, read)

@@ -218,6 +218,7 @@ def placeholder(name: str, spec: TensorSpec) -> node_def_pb2.NodeDef:
     node = node_def_pb2.NodeDef(name=name, op="Placeholder")
     node.attr["dtype"].type = dtype_enum(spec.dtype)
     shape = node.attr["shape"].shape
+    shape.SetInParent()  # the shape of a scalar has nothing in it that would
     if spec.shape is None:
         shape.unknown_rank = True
     else:

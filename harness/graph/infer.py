@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from tensorflow.core.framework import graph_pb2
+from tensorflow.core.framework import graph_pb2, node_def_pb2, types_pb2
+from tensorflow.python.framework.tensor_util import MakeNdarray
 
 from harness.errors import RequestError
 from harness.graph.dtypes import HANDLES, output_dtypes
@@ -240,19 +241,34 @@ def infer_inputs(graph_def: graph_pb2.GraphDef, outputs: Collection[str]) -> tup
     """Return the placeholders that `outputs` need, in graph order, and cuts of an input pipeline.
 
     A PlaceholderWithDefault counts only where there is nothing else: in the middle of a graph it is
-    a switch with a default (a keep probability), not an input.
+    a switch with a default (a keep probability), not an input. But one whose default is a shape
+    with open sizes must be fed: `tf.sparse.placeholder` makes it beside indices and values.
     """
     edges = edges_of(graph_def)
     inside = inside_a_pipeline(edges)
     cuts = [tensor for tensor in meeting_points(edges, inside) if tensor not in outputs]
     path = reachable(dict(edges.nodes), outputs, stop={node_name(tensor) for tensor in cuts})
-    fed = [name for name in edges.nodes if name in path and edges.nodes[name].op in PLACEHOLDER_OPS]
+    fed = [
+        name
+        for name, node in edges.nodes.items()
+        if name in path and (node.op in PLACEHOLDER_OPS or _is_an_open_shape(node, edges))
+    ]
     read = {tensor for name in path for tensor in edges.tensors[name]}
     fed += [tensor for tensor in cuts if tensor in read]
     return tuple(fed) or tuple(
         name
         for name, node in edges.nodes.items()
         if name in path and node.op == "PlaceholderWithDefault"
+    )
+
+
+def _is_an_open_shape(node: node_def_pb2.NodeDef, edges: Edges) -> bool:
+    if node.op != "PlaceholderWithDefault" or node.attr["dtype"].type != types_pb2.DT_INT64:
+        return False
+    sources = [edges.nodes[source] for source in edges.sources[node.name]]
+    return any(
+        source.op == "Const" and (MakeNdarray(source.attr["value"].tensor) < 0).any()
+        for source in sources
     )
 
 

@@ -118,8 +118,19 @@ def warnings(
     return tuple(found)
 
 
-def random_warning(graph_def: graph_pb2.GraphDef) -> ModelWarning:
-    """Return the warning about a graph whose outputs change with its random numbers."""
+def training_warning(fed: str, found: str) -> ModelWarning:
+    """Return the warning about a candidate that differs where it is `fed` as in training."""
+    return ModelWarning(
+        code="training_phase",
+        message=f"fed as in training ({fed}), unlike in inference, candidates differ: {found}",
+    )
+
+
+def random_warning(graph_def: graph_pb2.GraphDef, *, fed: str = "") -> ModelWarning:
+    """Return the warning about a graph whose outputs change with its random numbers.
+
+    `fed` says what it was fed, as in training, where it was seen then alone.
+    """
     ops = random_ops(graph_def)
     why = (
         "its values, memory that nothing has written"
@@ -129,8 +140,9 @@ def random_warning(graph_def: graph_pb2.GraphDef) -> ModelWarning:
     return ModelWarning(
         code="random_op",
         message=(
-            f"{', '.join(ops)} lies on the path to the output, which changes with {why}; it was "
-            f"compared with the numbers pinned"
+            f"{', '.join(ops)} lies on the path to the output, which changes with {why}"
+            f"{f' where it is fed as in training ({fed})' if fed else ''}; it was compared with the "
+            f"numbers pinned"
         ),
         nodes=tuple(random_nodes(graph_def)),
     )

@@ -20,6 +20,8 @@ _NUMPY = frozenset(
     {"bool", "float16", "float32", "float64", "complex64", "complex128"}
     | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 )
+DTYPES = (*sorted(_NUMPY), *_OTHER)
+"""TensorFlow's names of the dtypes that can be fed."""
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:

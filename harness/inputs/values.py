@@ -1,129 +1,237 @@
-"""Arrays of random values: a distribution and a scale are drawn, numpy fills in bulk.
-
-`hypothesis.extra.numpy.arrays` draws few elements and fills the rest with one value (a median of 5
-distinct values in 24,576); a fault that needs a picture with contrast is never seen that way.
-"""
+"""Arrays of random values: what a recipe says, within a domain."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from harness.criteria import Array
-from harness.domain import Choices, Domain, Range
+from harness.domain import (
+    Choices,
+    Domain,
+    Examples,
+    NewShape,
+    NumberTexts,
+    Phase,
+    Pictures,
+    Range,
+    Recorded,
+    Records,
+    Sounds,
+    Value,
+)
+from harness.inputs import recorded
+from harness.inputs.distributions import DISTRIBUTIONS, Shape, floats, shares
+from harness.inputs.encoded import Encoded, encode
+from harness.inputs.specials import (
+    ENDS,
+    LANDMARKS,
+    landmark_values,
+    largest_finite,
+    part_type,
+    scatter,
+    special_values,
+    within,
+)
+from harness.inputs.whole_numbers import Ends, usual_ends, whole_numbers
 
-Shape = tuple[int, ...]
+__all__ = ["DISTRIBUTIONS", "Recipe", "fill", "whole_ends"]
+
+_WORDS = (b"", b"a", b"0", b"1.5", b"-7", b"freeze", b"two words", "naïve".encode(), b"\x00\xff")
+
+_FEW = 8
+_FIXED = frozenset({"default", "zeros", "ones", "ramp"})
+_SIMPLEST = frozenset({"zeros", "ones"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to fill an array: small, printable, and the same array each time."""
+    """How to fill an array: small, printable, and the same array each time.
+
+    `distribution` is one of DISTRIBUTIONS, or "default" for the domain's. `special` names what a
+    few elements are instead ("nan"). `elements`, where there are any, are all the values, over
+    again where they are too few.
+    """
 
     distribution: str = "zeros"
     scale: float = 1.0
     seed: int = 0
+    special: str = ""
+    elements: tuple[Value, ...] | None = None
+
+    @property
+    def is_random(self) -> bool:
+        """Whether another seed gives another array."""
+        is_fixed = self.distribution in _FIXED and not self.special
+        return self.elements is None and not is_fixed
+
+    def seeded(self, seed: int) -> Recipe:
+        """Return the recipe with a seed, where that changes the array."""
+        return replace(self, seed=seed) if self.is_random else self
 
 
-_STANDARD: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
-    # Simplest first: a failing example is shrunk towards the front.
-    "zeros": lambda _, shape: np.zeros(shape),
-    "ones": lambda _, shape: np.ones(shape),
-    "integers": lambda rng, shape: rng.integers(-4, 5, shape).astype(np.float64),
-    "ramp": lambda _, shape: np.linspace(-1.0, 1.0, num=_size(shape)).reshape(shape),
-    "uniform": lambda rng, shape: rng.random(shape),
-    "normal": lambda rng, shape: rng.standard_normal(shape),
-    "sparse": lambda rng, shape: rng.standard_normal(shape) * (rng.random(shape) < 0.1),
-}
+@dataclass(frozen=True, kw_only=True)
+class _Array:
+    """An array that is to be filled."""
 
-DISTRIBUTIONS = tuple(_STANDARD)
-SCALES = (1.0, 1e-3, 1e-2, 0.1, 10.0, 100.0)
-"""Up to the size of raw pixels. At 1e3 large terms cancel inside real networks, and a right export
-was seen to differ by 1.6e-4 as deployed: rounding, which says nothing about the export.
-"""
-
-_WORDS = (b"", b"a", b"0", b"1.5", b"-7", b"freeze", b"two words", "naïve".encode(), b"\x00\xff")
+    shape: Shape
+    dtype: np.dtype[Any]
+    recipe: Recipe
+    rng: np.random.Generator
 
 
 def fill(shape: Shape, dtype: np.dtype[Any], *, recipe: Recipe, domain: Domain) -> Array:
-    """Return an array of `shape` and `dtype` by `recipe`, with every value in `domain`."""
-    # Of shape () numpy's functions give scalars.
-    return np.asarray(_filled(shape, dtype, recipe, domain), dtype=dtype)
+    """Return an array of `shape` and `dtype` by `recipe`, with every value in `domain`.
 
-
-def _filled(shape: Shape, dtype: np.dtype[Any], recipe: Recipe, domain: Domain) -> Array:
+    Raises:
+        RequestError: what the domain names cannot be read or written.
+    """
+    if recipe.elements is not None:
+        return np.resize(_values(recipe.elements, dtype), shape)
+    if recipe.distribution == "default" and domain.default is not None:
+        return _picked(_values((domain.default,), dtype), shape, 0)
     rng = np.random.default_rng(recipe.seed)
-    choices: tuple[Any, ...] = domain.values.values if isinstance(domain.values, Choices) else ()
-    if not choices and dtype.kind == "O":
-        choices = _WORDS
-    if choices:
-        return _of_choices(choices, shape, dtype, rng)
-    if isinstance(domain.values, Range):
-        return _between((domain.values.low, domain.values.high), shape, dtype, recipe, rng)
-    if dtype.kind in "biu":
-        return _whole_numbers(shape, dtype, recipe, rng)
-    if dtype.kind == "c":
-        real, imaginary = (_floats(shape, recipe, rng) for _ in range(2))
-        return (real + 1j * imaginary).astype(dtype)
-    largest = float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
-    return np.clip(_floats(shape, recipe, rng), -largest, largest).astype(dtype)
+    array = _Array(shape=shape, dtype=dtype, recipe=recipe, rng=rng)
+    # Of shape () numpy's functions give scalars.
+    values = np.asarray(_FILLS.get(type(domain.values), _numbers)(array, domain.values), dtype)
+    if recipe.special:
+        candidates = _candidates(recipe.special, dtype, domain)
+        is_landmark = recipe.special == LANDMARKS
+        most = max(candidates.size, values.size // 2) if is_landmark else _FEW
+        scatter(values, candidates, rng, most=1 if recipe.distribution in _SIMPLEST else most)
+    return values
 
 
-def _floats(shape: Shape, recipe: Recipe, rng: np.random.Generator) -> Array:
-    return np.asarray(_STANDARD[recipe.distribution](rng, shape) * recipe.scale)
+def whole_ends(bounds: Range) -> Ends:
+    """Return the lowest and the highest whole number of a range."""
+    return Ends(low=math.ceil(bounds.low), high=math.floor(bounds.high))
 
 
-def _whole_numbers(
-    shape: Shape, dtype: np.dtype[Any], recipe: Recipe, rng: np.random.Generator
-) -> Array:
-    if recipe.distribution in {"zeros", "ones"}:
-        return np.full(shape, recipe.distribution == "ones", dtype)
-    if dtype.kind == "b":
-        return rng.random(shape) < 0.5
-    limits = np.iinfo(dtype)
-    if recipe.distribution == "normal":
-        return rng.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
-    # Most integers that models take are small: ids, counts, pixels.
-    high = min(limits.max, 255 if dtype.itemsize == 1 else 9)
-    low = max(limits.min, -high if recipe.distribution == "integers" else 0)
-    return rng.integers(low, high, shape, dtype=dtype, endpoint=True)
+def _numbers(array: _Array, _: None) -> Array:
+    """Fill with numbers, or words, of which nothing is known."""
+    if array.dtype.kind == "O":
+        return _of_choices(array, Choices(values=_WORDS))
+    if array.dtype.kind in "biu":
+        distribution = array.recipe.distribution
+        if distribution in _SIMPLEST:
+            return np.full(array.shape, distribution == "ones", array.dtype)
+        ends = usual_ends(array.dtype, distribution)
+        evenly = "uniform" if distribution == "normal" else distribution
+        return whole_numbers(ends, array.shape, array.dtype, evenly, array.rng)
+    return _floats(array)
 
 
-def _between(
-    bounds: tuple[float, float],
-    shape: Shape,
-    dtype: np.dtype[Any],
-    recipe: Recipe,
-    rng: np.random.Generator,
-) -> Array:
-    low, high = bounds
-    if dtype.kind in "biu":
-        low, high = math.ceil(low), math.floor(high)
-    if recipe.distribution == "zeros":
-        return np.full(shape, low).astype(dtype)
-    if recipe.distribution == "ones":
-        return np.full(shape, high).astype(dtype)
-    if dtype.kind in "biu":
-        return np.asarray(rng.integers(int(low), int(high), shape, dtype=dtype, endpoint=True))
-    return np.clip(rng.uniform(low, high, shape), low, high).astype(dtype)
+def _floats(array: _Array) -> Array:
+    part, filled_as = part_type(array.dtype), _filled_as(array.dtype)
+    parts = [
+        floats(array.recipe.distribution, array.rng, array.shape, filled_as)
+        for _ in range(2 if array.dtype.kind == "c" else 1)
+    ]
+    largest, scale = largest_finite(part), array.recipe.scale
+    for values in parts:
+        if scale != 1:
+            with np.errstate(over="ignore"):
+                np.multiply(values, filled_as.type(scale), out=values)
+        if part != filled_as or scale * 100 > largest:
+            np.clip(values, -largest, largest, out=values)
+    if array.dtype.kind == "c":
+        joined = np.empty(array.shape, array.dtype)
+        joined.real, joined.imag = parts
+        return joined
+    return parts[0].astype(array.dtype, copy=False)
 
 
-def _of_choices(
-    choices: tuple[Any, ...], shape: Shape, dtype: np.dtype[Any], rng: np.random.Generator
-) -> Array:
-    picked = rng.integers(len(choices), size=shape)
-    if dtype.kind == "O":
-        encoded = [c.encode() if isinstance(c, str) else c for c in choices]
-        values = np.empty(len(encoded), dtype=object)
-        values[:] = encoded
+def _filled_as(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype that numpy fills for a float dtype, or for the parts of a complex one."""
+    return np.dtype(np.float64 if part_type(dtype) == np.float64 else np.float32)
+
+
+def _between(array: _Array, bounds: Range) -> Array:
+    distribution, shape, rng = array.recipe.distribution, array.shape, array.rng
+    if array.dtype.kind in "biu":
+        return whole_numbers(whole_ends(bounds), shape, array.dtype, distribution, rng)
+    part = shares(distribution, rng, shape, _filled_as(array.dtype))
+    low, high = float(bounds.low), float(bounds.high)
+    # Not low + (high - low) * part: the difference may be infinite.
+    drawn = np.asarray(low * (1 - part) + high * part)
+    if distribution == "integers":
+        np.rint(drawn, out=drawn)
+    return np.clip(drawn, low, high, out=drawn).astype(array.dtype)
+
+
+def _of_choices(array: _Array, choices: Choices) -> Array:
+    values = _values(choices.values, array.dtype)
+    distribution, last = array.recipe.distribution, len(values) - 1
+    if distribution in _SIMPLEST:
+        return _picked(values, array.shape, 0 if distribution == "zeros" else last)
+    if distribution == "constant":
+        return _picked(values, array.shape, int(array.rng.integers(last, endpoint=True)))
+    return values[np.asarray(array.rng.integers(last, size=array.shape, endpoint=True))]
+
+
+def _picked(values: Array, shape: Shape, place: int) -> Array:
+    # numpy.full would cut the zeros off the ends of strings.
+    return np.asarray(values[np.full(shape, place)], values.dtype)
+
+
+def _of_phase(array: _Array, phase: Phase) -> Array:
+    return _picked(_values((phase.inference,), array.dtype), array.shape, 0)
+
+
+def _new_shape(array: _Array, _: NewShape) -> Array:
+    values = np.ones(math.prod(array.shape), array.dtype)
+    if values.size:
+        is_first = array.recipe.distribution == "zeros"
+        values[0 if is_first else array.rng.integers(values.size)] = -1
+    return values.reshape(array.shape)
+
+
+def _encoded(array: _Array, values: Encoded) -> Array:
+    is_simplest = array.recipe.distribution in _SIMPLEST
+    return encode(values, array.shape, array.rng, simplest=is_simplest)
+
+
+def _recorded(array: _Array, values: Recorded) -> Array:
+    return recorded.draw(values, array.dtype, array.shape, array.rng)
+
+
+_FILLS: dict[type, Callable[[_Array, Any], Array]] = {
+    Range: _between,
+    Choices: _of_choices,
+    Phase: _of_phase,
+    NewShape: _new_shape,
+    Recorded: _recorded,
+    **dict.fromkeys((Pictures, Sounds, NumberTexts, Records, Examples), _encoded),
+}
+
+
+def _candidates(special: str, dtype: np.dtype[Any], domain: Domain) -> Array:
+    """Return the special values that an input can hold."""
+    bounds = domain.values if isinstance(domain.values, Range) else None
+    if special == ENDS and bounds is not None:
+        if dtype.kind in "biu":
+            ends = whole_ends(bounds)
+            inner = (min(ends.low + 1, ends.high), max(ends.high - 1, ends.low))
+            return _values((ends.low, *inner, ends.high), dtype)
+        return _values((bounds.low, bounds.high), part_type(dtype))
+    if special == LANDMARKS:
+        found = landmark_values(domain.landmarks, dtype)
     else:
-        values = np.array(choices).astype(dtype)
-    return np.asarray(values[picked], dtype=dtype).reshape(shape)
+        found = special_values(special, dtype)
+    return found if bounds is None else within(found, bounds.low, bounds.high)
 
 
-def _size(shape: Shape) -> int:
-    return int(np.prod(shape, dtype=np.int64))
+def _values(items: tuple[Value, ...], dtype: np.dtype[Any]) -> Array:
+    """Return values that `dtype` holds as an array of it."""
+    if dtype.kind == "O":
+        strings = np.empty(len(items), dtype=object)
+        strings[:] = [item.encode() if isinstance(item, str) else item for item in items]
+        return strings
+    if dtype.kind in "biu":
+        return np.array([int(item) for item in items], dtype)
+    with np.errstate(all="ignore"):
+        return np.array([float(item) for item in items], np.float64).astype(dtype)

@@ -13,6 +13,7 @@ from harness.graph.dtypes import dtype_name
 from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs
 from harness.graph.narrow import narrowed
+from harness.graph.reading import defaults_of
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import VARIABLE_OPS
 from harness.graph.tensors import specs_of, with_static_shapes
@@ -82,6 +83,7 @@ def assemble(
         checkpoint_prefix=checkpoint_prefix,
         saved_tensors=saved_tensors,
         cuts=cuts,
+        defaults=defaults_of(graph_def, signature.input_names),
         cut_off=() if named.inputs else _variables_before(cuts, graph_def),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
+from harness.domain import Domain
 from harness.errors import BrokenModel, RequestError, first_line
 from harness.graph.state import Variable
 from harness.locate import Kind
@@ -30,7 +31,8 @@ class Model:
     their node names to values, read when asked for. `checkpoint_prefix` is what a saver restores
     from, None for a frozen graph. `saved_tensors` counts what the checkpoint holds, on the path or
     off it. `cuts` are the inputs that are no placeholders: the graph was cut there, and
-    `cut_off` are the variables that lie before a cut that nobody named.
+    `cut_off` are the variables that lie before a cut that nobody named. `defaults` are the domains of
+    the inputs that had a default where they were cut.
     `unused_inputs` are those of a SavedModel's signature that no output depends on;
     `without_average` are the variables that keep their value though averages were asked for, be
     it by the graph's own saver.
@@ -47,6 +49,7 @@ class Model:
     saved_tensors: int = 0
     cuts: tuple[str, ...] = ()
     cut_off: tuple[str, ...] = ()
+    defaults: Mapping[str, Domain] = field(default_factory=dict)
     unused_inputs: tuple[str, ...] = ()
     without_average: tuple[str, ...] = ()
 

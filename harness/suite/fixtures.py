@@ -51,10 +51,14 @@ def for_all(
     )
 
     def run_and_wipe(
-        signature: Signature, domains: Mapping[str, Domain], check: Callable[[Feeds], None]
+        signature: Signature,
+        domains: Mapping[str, Domain],
+        check: Callable[[Feeds], None],
+        *,
+        at_most: int | None = None,
     ) -> None:
         try:
-            run_examples(signature, domains, check)
+            run_examples(signature, domains, check, at_most=at_most)
         finally:
             progress.close()
 

@@ -45,7 +45,9 @@ class Run:
             self._proofs[str(self._current)].close()
         self._current = subject.name
         if subject.name not in self._proofs:
-            self._proofs[subject.name] = Proof(subject.locate(), folder=folder())
+            self._proofs[subject.name] = Proof(
+                subject.locate(), folder=folder(), example_seconds=subject.example_seconds
+            )
         return self._proofs[subject.name]
 
     def close(self) -> None:

@@ -31,7 +31,12 @@ GRAPHDEF = ("freeze_graph_graphdef", "freeze_graph_graphdef_text")
 BY_OURSELVES = ("direct", "saved_model")
 
 
-def for_all(signature: Signature, _: Mapping[str, Domain], check: Callable[[Feeds], None]) -> None:
+def for_all(
+    signature: Signature,
+    _: Mapping[str, Domain],
+    check: Callable[[Feeds], None],
+    **__: Any,
+) -> None:
     """Run a check on one example a batch size."""
     for batch in (1, 3):
         generator = np.random.default_rng(batch)

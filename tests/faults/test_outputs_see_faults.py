@@ -61,12 +61,14 @@ PLACES = {
 # What outputs do not show, and why.
 UNSEEN = {
     ("sum_operation", "swapped_variables"): "a sum does not depend on the order of its terms",
-    ("sequence_network", "one_ulp_weight"): "the cast to float16 rounds a float32 ULP away",
     ("inception_head", "other_stride"): "the window covers the picture: there is one position",
     ("small_cnn", "relu_without_nan"): "a picture of uint8 holds no NaN",
-    ("sequence_network", "relu_without_nan"): "the feeds that are drawn do not hold NaN yet",
-    ("hashed_features", "other_comparison"): (
-        "the feeds that are drawn do not hold 2.5, to which the graph compares them, yet"
+}
+
+# What outputs show on some feeds, which may be among a hundred examples and may not.
+BY_CHANCE = {
+    ("sequence_network", "one_ulp_weight"): (
+        "the cast to float16 rounds a float32 ULP away, but where a sum lies between two values"
     ),
 }
 
@@ -154,7 +156,9 @@ def tried(keep: Callable[[tuple[str, str]], bool]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("fixture", "kind"), tried(lambda pair: pair not in {*UNSEEN, *NO_PLACE}))
+@pytest.mark.parametrize(
+    ("fixture", "kind"), tried(lambda pair: pair not in {*UNSEEN, *BY_CHANCE, *NO_PLACE})
+)
 def test_a_fault_fails_in_outputs(
     fixture: Fixture, kind: str, built: Built, tmp_path: Path
 ) -> None:
@@ -194,8 +198,8 @@ def test_the_tables_name_what_is_tried() -> None:
     tried_together |= {(name, kind) for kind, names in PLACES.items() for name in names}
 
     assert {name for names in PLACES.values() for name in names} <= families
-    assert {*UNSEEN, *NO_PLACE} <= tried_together
-    assert not set(UNSEEN) & set(NO_PLACE)
+    assert {*UNSEEN, *BY_CHANCE, *NO_PLACE} <= tried_together
+    assert len({*UNSEEN, *BY_CHANCE, *NO_PLACE}) == sum(map(len, (UNSEEN, BY_CHANCE, NO_PLACE)))
 
 
 def test_a_graph_without_a_fault_passes(built: Built, tmp_path: Path) -> None:

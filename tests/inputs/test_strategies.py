@@ -1,20 +1,35 @@
-"""Feeds that a signature and its domains allow, and no others."""
+"""Feeds that a signature and its domains allow, and no others; and how they shrink."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import hypothesis
 import hypothesis.strategies as st
-import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import Phase as HypothesisPhase
 from hypothesis import find, given, settings
 
-from harness.domain import Choices, Domain, Range
+from harness.domain import (
+    Axis,
+    Choices,
+    Domain,
+    Lengths,
+    NewShape,
+    Phase,
+    Range,
+    SizeOf,
+    Sparse,
+    Values,
+)
 from harness.errors import RequestError
 from harness.inputs import from_signature
+from harness.inputs.drafts import Feeds
 from harness.inputs.dtypes import numpy_dtype
-from harness.inputs.strategies import LARGEST_RANK, describe
+from harness.inputs.strategies import LARGEST_RANK
+from harness.memo import digest
 from harness.signature import Shape, Signature, TensorSpec, shape_accepts
 
 DTYPES = ("float32", "float16", "bfloat16", "int32", "uint8", "bool", "complex64", "string")
@@ -41,6 +56,41 @@ signatures = st.lists(
 ).map(lambda specs: signature_of(*specs))
 
 
+def drawn(
+    *specs: TensorSpec, domains: dict[str, Domain] | None = None, count: int = 300, seed: int = 0
+) -> list[Feeds]:
+    """Draw feeds, the same ones each time."""
+    found: list[Feeds] = []
+
+    @hypothesis.seed(seed)
+    @settings(max_examples=count, database=None, phases=[HypothesisPhase.generate])
+    @given(feeds=from_signature(signature_of(*specs), domains=domains))
+    def collect(feeds: Feeds) -> None:
+        found.append(feeds)
+
+    collect()
+    return found
+
+
+QUICK = settings(database=None, max_examples=2000)
+
+
+def simplest(
+    condition: Callable[[Any], bool],
+    shape: Shape | None,
+    dtype: str = "float32",
+    domain: Domain | None = None,
+) -> Any:
+    """Return the simplest array x for which a condition holds."""
+    strategy = from_signature(
+        signature_of(tensor("x", shape, dtype)), domains={"x": domain or Domain()}
+    )
+    return find(strategy, lambda feeds: condition(feeds["x"]), settings=QUICK)["x"]
+
+
+# ---- shapes
+
+
 @given(signature=signatures, data=st.data())
 def test_feeds_are_what_the_signature_says(signature: Signature, data: st.DataObject) -> None:
     feeds = data.draw(from_signature(signature))
@@ -63,24 +113,39 @@ def test_unknown_leading_dimensions_are_one_number(
     assert len(leading) <= 1
 
 
+def test_every_batch_up_to_8_is_drawn_and_none_without_elements() -> None:
+    assert {feeds["x"].shape[0] for feeds in drawn(tensor("x", (None,)))} == {*range(1, 9)}
+
+
 def test_other_unknown_dimensions_are_drawn_on_their_own() -> None:
-    strategy = from_signature(signature_of(tensor("x", (None, None)), tensor("y", (None, None))))
-    feeds = find(strategy, lambda f: f["x"].shape[1] != f["y"].shape[1], settings=QUICK)
-    assert feeds["x"].shape[0] == feeds["y"].shape[0]
+    feeds = drawn(tensor("x", (None, None)), tensor("y", (None, None)))
+    assert all(each["y"].shape[0] == each["x"].shape[0] for each in feeds)
+    assert len({(each["x"].shape[1], each["y"].shape[1]) for each in feeds}) > 60
+    sizes = {each["x"].shape[1] for each in feeds}
+    assert len(sizes) > 25
+    assert {1, 32} <= sizes <= {*range(1, 33)}
 
 
-QUICK = settings(database=None, max_examples=500)
+def test_only_the_sizes_of_an_axis_are_drawn_and_in_all_inputs_the_same() -> None:
+    side = Axis(name="side", sizes=(0, 8, 16, 24))
+    feeds = drawn(
+        tensor("x", (None, None, None)),
+        tensor("y", (None,)),
+        domains={"x": Domain(shape=(None, side, side)), "y": Domain(shape=(side,))},
+    )
+    assert {each["x"].shape[1:] + each["y"].shape for each in feeds} == {
+        (size,) * 3 for size in (8, 16, 24)
+    }
+
+
+def test_an_axis_may_have_no_other_size_than_0() -> None:
+    none = Domain(shape=(Axis(name="n", sizes=(0,)),))
+    assert {each["x"].shape for each in drawn(tensor("x", (None,)), domains={"x": none})} == {(0,)}
 
 
 @pytest.mark.parametrize("rank", range(LARGEST_RANK + 1))
 def test_where_the_rank_is_unknown_every_small_rank_is_drawn(rank: int) -> None:
-    strategy = from_signature(signature_of(tensor("x", None)))
-    assert find(strategy, lambda f: f["x"].ndim == rank, settings=QUICK)
-
-
-def test_feeds_shrink_to_one_zero() -> None:
-    strategy = from_signature(signature_of(tensor("x", (None, None))))
-    assert find(strategy, lambda _: True, settings=QUICK)["x"].tolist() == [[0.0]]
+    assert any(each["x"].ndim == rank for each in drawn(tensor("x", None)))
 
 
 @given(data=st.data())
@@ -88,23 +153,72 @@ def test_a_model_without_inputs_is_fed_nothing(data: st.DataObject) -> None:
     assert data.draw(from_signature(signature_of())) == {}
 
 
-# ---- domains
+# ---- values
 
 
-@given(data=st.data())
-def test_a_domain_narrows_unknown_dimensions(data: st.DataObject) -> None:
-    signature = signature_of(tensor("x", (None, None, 3)), tensor("y", None))
-    domains = {"x": Domain(shape=(None, 28, None)), "y": Domain(shape=(5,))}
-    feeds = data.draw(from_signature(signature, domains=domains))
-    assert feeds["x"].shape[1:] == (28, 3)
-    assert feeds["y"].shape == (5,)
+@pytest.fixture(scope="module")
+def floats() -> list[Any]:
+    return [feeds["x"] for feeds in drawn(tensor("x", (4, 30)), count=500)]
 
 
-@given(data=st.data())
-def test_the_batch_that_a_domain_leaves_open_is_still_tied(data: st.DataObject) -> None:
-    signature = signature_of(tensor("x", None), tensor("y", (None, 2)))
-    feeds = data.draw(from_signature(signature, domains={"x": Domain(shape=(None, 7))}))
-    assert feeds["x"].shape[0] == feeds["y"].shape[0]
+@pytest.mark.parametrize(
+    ("what", "least", "most"),
+    [
+        (lambda x: np.isnan(x).any(), 2, 100),
+        (lambda x: np.isinf(x).any(), 2, 100),
+        (lambda x: (np.signbit(x) & (x == 0)).any(), 2, 200),
+        (lambda x: (np.abs(x) > 1e30).any(), 2, 100),
+        (lambda x: ((x != 0) & (np.abs(x) < 1e-37)).any(), 2, 100),
+        (lambda x: (np.abs(x) > 500).any(), 20, 200),
+        (lambda x: (x != 0).any() and np.abs(x).max() < 0.01, 20, 250),
+        (lambda x: not x.any(), 3, 100),
+        (lambda x: len(np.unique(x)) == 1 and x.any(), 10, 200),
+        (lambda x: len(np.unique(x)) > 100, 100, 400),
+    ],
+)
+def test_floats_are_of_every_size_and_special_at_times(
+    floats: list[Any], what: Callable[[Any], bool], least: int, most: int
+) -> None:
+    assert least <= sum(map(what, floats)) <= most
+
+
+def test_two_inputs_do_not_hold_the_same_numbers() -> None:
+    feeds = drawn(tensor("x", (9,)), tensor("y", (9,)), count=200)
+    same = [f for f in feeds if f["x"].tobytes() == f["y"].tobytes() and len(np.unique(f["x"])) > 2]
+    assert len(same) < 10
+
+
+def test_most_feeds_are_drawn_but_once() -> None:
+    assert len({digest(feeds) for feeds in drawn(tensor("x", (None, 3)))}) > 200
+
+
+def test_landmarks_and_their_neighbours_are_drawn_often() -> None:
+    domain = Domain(landmarks=(2.5,))
+    arrays = [f["x"] for f in drawn(tensor("x", (None,)), domains={"x": domain}, count=100)]
+    above, below = (np.nextafter(np.float32(2.5), np.float32(to)) for to in (9, 0))
+    for value in (2.5, above, below):
+        assert sum((array == value).any() for array in arrays) > 14
+
+
+@pytest.mark.parametrize(("high", "least"), [(49, 30), (10**6, 20)])
+def test_the_ends_of_a_range_are_drawn_often(high: int, least: int) -> None:
+    domain = Domain(values=Range(low=0, high=high))
+    feeds = drawn(tensor("x", (None, None), "int64"), domains={"x": domain}, count=100)
+    for end in (0, high):
+        assert sum((each["x"] == end).any() for each in feeds) >= least
+
+
+def test_a_default_is_drawn_at_times() -> None:
+    feeds = drawn(tensor("x", (3,)), domains={"x": Domain(default=0.125)}, count=200)
+    share = [each["x"].tolist() == [0.125] * 3 for each in feeds]
+    assert 10 < sum(share) < 120
+
+
+def test_a_distribution_that_is_stated_is_the_only_one() -> None:
+    domain = Domain(distribution="uniform")
+    values = [f["x"] for f in drawn(tensor("x", (4, 4)), domains={"x": domain})]
+    assert all(((array >= 0) & (array < 1)).all() for array in values)
+    assert all(len(np.unique(array)) > 10 for array in values)
 
 
 @given(data=st.data())
@@ -114,111 +228,150 @@ def test_values_are_in_their_domain(data: st.DataObject) -> None:
         tensor("rate", (None,)),
         tensor("training", (), "bool"),
         tensor("word", (None,), "string"),
+        tensor("lengths", (None,), "int32"),
+        tensor("size", (), "int32"),
+        tensor("new_shape", (2,), "int32"),
+        tensor("keep", ()),
     )
     domains = {
         "ids": Domain(values=Range(low=3, high=9)),
         "rate": Domain(values=Choices(values=(0.5, 1.0))),
         "training": Domain(values=Choices(values=(False,))),
         "word": Domain(values=Choices(values=("yes", "no"))),
+        "lengths": Domain(values=Lengths(of="ids", axis=0)),
+        "size": Domain(values=SizeOf(of="ids", axis=0)),
+        "new_shape": Domain(values=NewShape()),
+        "keep": Domain(values=Phase(inference=1.0, training=0.5)),
     }
     feeds = data.draw(from_signature(signature, domains=domains))
+    batch = len(feeds["ids"])
     assert {*feeds["ids"].tolist()} <= {*range(3, 10)}
     assert {*feeds["rate"].tolist()} <= {0.5, 1.0}
     assert feeds["training"].tolist() is False
     assert {*feeds["word"].tolist()} <= {b"yes", b"no"}
+    assert {*feeds["lengths"].tolist()} <= {*range(1, batch + 1)}
+    assert feeds["size"].tolist() == batch
+    assert sorted(feeds["new_shape"].tolist()) == [-1, 1]
+    assert feeds["keep"].tolist() == 1.0
 
 
-def test_a_domain_of_no_input_is_answered_with_the_nearest() -> None:
-    with pytest.raises(RequestError, match=r"input spec image: .* no such input; nearest: images"):
-        from_signature(signature_of(tensor("images", None)), domains={"image": Domain()})
+def test_a_sparse_tensor_is_drawn_as_a_whole() -> None:
+    values = Sparse(
+        values="v",
+        dense_shape="s",
+        shape=(None, Axis(name="words", sizes=(4, 6))),  # type: ignore[arg-type]
+    )
+    feeds = drawn(
+        tensor("v", (None,)),
+        tensor("i", (None, 2), "int64"),
+        tensor("s", (2,), "int64"),
+        domains={"i": Domain(values=values)},
+    )
+    for each in feeds:
+        assert each["i"].shape == (len(each["v"]), 2)
+        assert (each["i"] < each["s"]).all()
+    counts = [len(each["v"]) for each in feeds]
+    assert {0, 1} < {*counts}
+    assert counts.count(0) < 40
+    assert {each["s"][1] for each in feeds} == {4, 6}
+    assert any(np.isnan(each["v"]).any() for each in feeds)
 
 
-@pytest.mark.parametrize("shape", [(None, 5), (3,), (None, None, None), ()])
-def test_a_domain_that_contradicts_the_shape_is_refused(shape: Shape) -> None:
-    signature = signature_of(tensor("x", (None, 4)))
-    with pytest.raises(RequestError, match=r"input spec x: shape .* contradicts .* \[\?, 4\]"):
-        from_signature(signature, domains={"x": Domain(shape=shape)})
-
-
-@pytest.mark.parametrize(
-    ("dtype", "domain", "value"),
-    [
-        ("int8", Domain(values=Range(low=0, high=300)), "300"),
-        ("uint8", Domain(values=Range(low=-1, high=1)), "-1"),
-        ("int32", Domain(values=Range(low=0, high=0.5)), "0.5"),
-        ("uint8", Domain(values=Choices(values=(1, 300))), "300"),
-        ("int32", Domain(values=Choices(values=(0.5,))), "0.5"),
-        ("int64", Domain(values=Choices(values=(float("inf"),))), "inf"),
-        ("bool", Domain(values=Choices(values=(0, 2))), "2"),
-        ("bool", Domain(values=Choices(values=("false",))), "'false'"),
-        ("float32", Domain(values=Choices(values=("a",))), "'a'"),
-        ("float16", Domain(values=Range(low=0, high=1e6)), "1000000.0"),
-        ("float32", Domain(values=Choices(values=(10**400,))), "1000"),
-        ("string", Domain(values=Choices(values=(1,))), "1"),
-        ("string", Domain(values=Range(low=0, high=1)), "0"),
-    ],
-)
-def test_a_value_that_the_dtype_lacks_is_refused(dtype: str, domain: Domain, value: str) -> None:
-    with pytest.raises(RequestError, match=rf"input spec x: {value}\d* is no value of {dtype}"):
-        from_signature(signature_of(tensor("x", (), dtype)), domains={"x": domain})
-
-
-@pytest.mark.parametrize(
-    ("dtype", "domain"),
-    [
-        ("int32", Domain(values=Choices(values=(1.0, 2.0)))),
-        ("bool", Domain(values=Choices(values=(0, 1)))),
-        ("bool", Domain(values=Choices(values=(False,)))),
-        ("int64", Domain(values=Range(low=-(2**63), high=2**63 - 1))),
-        ("float32", Domain(values=Choices(values=(float("inf"), float("nan"), -1)))),
-        ("bfloat16", Domain(values=Range(low=0, high=1e30))),
-        ("complex64", Domain(values=Choices(values=(2,)))),
-        ("string", Domain(values=Choices(values=("",)))),
-    ],
-)
-def test_a_value_that_the_dtype_holds_is_taken(dtype: str, domain: Domain) -> None:
-    strategy = from_signature(signature_of(tensor("x", (), dtype)), domains={"x": domain})
-    assert find(strategy, lambda _: True, settings=QUICK)["x"].dtype == numpy_dtype(dtype)
-
-
-def test_an_input_that_cannot_be_fed_is_refused_before_any_example() -> None:
+def test_requests_that_cannot_be_met_are_refused_before_any_example() -> None:
     with pytest.raises(RequestError, match="dtype resource cannot be fed"):
         from_signature(signature_of(tensor("x", (), "resource")))
+    with pytest.raises(RequestError, match="input spec y: the model has no such input"):
+        from_signature(signature_of(tensor("x", ())), domains={"y": Domain()})
 
 
-# ---- what is told of feeds
+# ---- elements one by one
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "float64", "float8_e5m2", "float8_e4m3fn", "uint64"])
+@pytest.mark.parametrize("size", [1, 16, 17])
+def test_small_arrays_of_every_dtype_can_be_drawn(dtype: str, size: int) -> None:
+    for feeds in drawn(tensor("x", (size,), dtype), count=60):
+        assert (feeds["x"].dtype, feeds["x"].shape) == (numpy_dtype(dtype), (size,))
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("dtype", "values"),
     [
-        (np.array([0.5, 1.0], np.float32), "x = [0.5, 1. ] (float32 [2])"),
-        (np.array([[1, 2], [3, 4]]), "x = [[1, 2], [3, 4]] (int64 [2, 2])"),
-        (np.array(True), "x = True (bool [])"),
-        (np.array([b"a"], object), "x = [b'a'] (string [1])"),
-        (np.zeros((0, 3), np.float32), "x = [] (float32 [0, 3])"),
-        (np.array(0.5, ml_dtypes.bfloat16), "x = 0.5 (bfloat16 [])"),
-        (np.arange(20), "x: int64 [20], 0 to 19"),
-        (np.zeros((4, 5), np.float32), "x: float32 [4, 5], all 0.0"),
-        (np.zeros(20, ml_dtypes.bfloat16), "x: bfloat16 [20], all 0.0"),
-        (np.full(20, b"a", object), "x: string [20]"),
-        (np.zeros(20, np.complex64), "x: complex64 [20]"),
+        ("float32", Range(low=0.1, high=0.3)),
+        ("bfloat16", Range(low=-1, high=1)),
+        ("float64", Range(low=0, high=5e-324)),
+        ("uint8", Range(low=250, high=255)),
+        ("int64", Range(low=0, high=2**63 - 1)),
+        ("bool", Range(low=1, high=1)),
+        ("int32", Choices(values=(3, 7))),
+        ("float32", Choices(values=(0.5, float("inf")))),
     ],
 )
-def test_small_feeds_are_told_whole_and_large_ones_by_range(value: Any, text: str) -> None:
-    assert " ".join(describe({"x": value}).split()) == text
+def test_elements_that_are_drawn_one_by_one_are_in_their_domain(dtype: str, values: Values) -> None:
+    for feeds in drawn(tensor("x", (2,), dtype), domains={"x": Domain(values=values)}, count=200):
+        x = feeds["x"]
+        if isinstance(values, Range):
+            low, high = np.array([values.low, values.high]).astype(x.dtype)
+            assert ((x >= low) & (x <= high)).all()
+        else:
+            assert np.isin(x, np.array([*values.values], x.dtype)).all()
 
 
-def test_all_feeds_are_told() -> None:
-    assert describe({"x": np.array(1), "y": np.array(2)}) == "x = 1 (int64 []); y = 2 (int64 [])"
+def test_elements_of_small_arrays_are_unlike_any_distribution_at_times() -> None:
+    pairs = [each["x"] for each in drawn(tensor("x", (2,)))]
+    apart = [x for x in pairs if x.all() and np.isfinite(x).all() and abs(x[0] / x[1]) > 1e6]
+    assert len(apart) > 5
 
 
-def test_no_feeds_are_told_by_nothing() -> None:
-    assert describe({}) == ""
+# ---- shrinking
 
 
-def test_a_long_string_is_cut_and_its_size_told() -> None:
-    said = describe({"x": np.array([b"\x89" * 5000], object)})
+def test_feeds_shrink_to_one_zero() -> None:
+    assert simplest(lambda _: True, (None, None)).tolist() == [[0.0]]
 
-    assert len(said) < 400
-    assert "(5,000 bytes)" in said
+
+def test_large_values_shrink_to_one_number_of_few_digits() -> None:
+    found = simplest(lambda x: ((x > 5) & (x < 5000)).any(), (None, None))
+    assert found.tolist() in ([[6.0]], [[10.0]], [[100.0]], [[1000.0]])
+
+
+def test_sizes_shrink_to_the_smallest() -> None:
+    found = simplest(lambda x: x.shape[1] >= 3, (None, None))
+    assert found.tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_sizes_shrink_within_their_axis() -> None:
+    axis = Axis(name="side", sizes=(8, 16, 24, 32))
+    found = simplest(lambda x: x.shape[0] > 10, (None,), domain=Domain(shape=(axis,)))
+    assert found.tolist() == [0.0] * 16
+
+
+def test_special_values_shrink_to_one_in_the_smallest_shape() -> None:
+    found = simplest(lambda x: np.isnan(x).any(), (None, None))
+    assert found.shape == (1, 1)
+    large = simplest(lambda x: np.isnan(x).any(), (None, 100))
+    assert large.shape == (1, 100)
+    assert np.isnan(large).sum() == 1
+    assert np.count_nonzero(large) == 1
+
+
+def test_an_unknown_rank_shrinks_to_0() -> None:
+    assert simplest(lambda _: True, None).tolist() == 0.0
+
+
+def test_ids_shrink_to_the_lowest() -> None:
+    domain = Domain(values=Range(low=3, high=10**6))
+    assert simplest(lambda _: True, (None,), "int64", domain).tolist() == [3]
+    last = simplest(lambda x: (x == 10**6).any(), (None,), "int64", domain)
+    assert last.tolist() == [10**6]
+
+
+def test_a_landmark_shrinks_to_itself() -> None:
+    domain = Domain(landmarks=(2.5,))
+    assert simplest(lambda x: (x == 2.5).any(), (None,), domain=domain).tolist() == [2.5]
+
+
+def test_the_draws_of_large_and_small_feeds_are_equally_many() -> None:
+    """Hypothesis draws what feeds are made of, not their elements."""
+    feeds = drawn(tensor("x", (2, 224, 224, 3)), count=20)
+    assert len({digest(each) for each in feeds}) > 10

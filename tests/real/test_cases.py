@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +34,6 @@ pytestmark = [
     ),
 ]
 
-# What a user has to state of inputs that accept only some values.
-INPUT_SPECS = {
-    "CTC speech": """
-        [inputs.Placeholder]
-        shape = [1, 64, 48, 1]
-        [inputs.Placeholder_4]
-        shape = [1]
-        range = [1, 48]
-    """,
-    "GRU with dropout baked in": """
-        [inputs.X]
-        shape = [-1, 28, 28]
-        [inputs.keep_prob]
-        shape = []
-        range = [0.1, 1.0]
-    """,
-}
-
 # What the message or a warning must name, where the case states a culprit in prose.
 CULPRITS = {
     "variable off the output path": r"no variable of the checkpoint reaches the output",
@@ -65,10 +47,11 @@ CULPRITS = {
     "GRU with dropout baked in": r"RandomUniform lies on the path",
 }
 
-# Cases that need what the harness cannot do yet.
-NOT_YET = {
-    "graph convolution with sparse feeds": "indices, values and shape must be drawn together",
-}
+# Whose examples take a tenth of a second or more, since they are large.
+FEWER = {"basic-pitch": 15, "MTCNN P-Net": 25}
+
+FEWEST_ACCEPTED = 0.9
+"""The share of the examples that a real model must accept, by what is read off its graph alone."""
 
 # Where the harness finds the fault: cases.toml says `weights`, a stage that it does not have yet.
 STAGES = {
@@ -91,7 +74,7 @@ class Case:
     stage: str | None = None
     meta_graph: str | None = None
     tags: tuple[str, ...] = ()
-    max_examples: int = 20
+    max_examples: int = 50
 
 
 def read_cases() -> list[Case]:
@@ -108,6 +91,7 @@ def read_cases() -> list[Case]:
         })
         for table in tables
     ]  # fmt: skip
+    cases = [replace(c, max_examples=FEWER.get(c.name, c.max_examples)) for c in cases]
     return [*cases, *alike()]
 
 
@@ -121,7 +105,7 @@ def alike() -> list[Case]:
             outputs=("cls_fc/Softmax", "bbox_fc/BiasAdd", "landmark_fc/BiasAdd"),
             named=True,
             verdict="equivalent",
-            max_examples=5,  # a batch of hundreds of pictures is baked into the graph
+            max_examples=10,  # a batch of hundreds of pictures is baked into the graph
         )
         for name, folder in (
             ("R-Net", "RNet_landmark/RNet-14"),
@@ -152,7 +136,7 @@ def verify(pytester: pytest.Pytester) -> Verify:
     return run
 
 
-def arguments_of(case: Case, folder: Path) -> list[str]:
+def arguments_of(case: Case) -> list[str]:
     given = [f"--checkpoint={CASES / case.reference}", f"--max-examples={case.max_examples}"]
     given += [f"--frozen={CASES / path}" for path in case.candidates]
     if case.named:  # then inputs are those placeholders that the outputs need
@@ -161,24 +145,16 @@ def arguments_of(case: Case, folder: Path) -> list[str]:
         given.append(f"--meta-graph={CASES / case.meta_graph}")
     if case.tags:
         given.append(f"--tags={','.join(case.tags)}")
-    if case.name in INPUT_SPECS:
-        spec = folder / "spec.toml"
-        spec.write_text(INPUT_SPECS[case.name], encoding="utf-8")
-        given.append(f"--input-spec={spec}")
     return given
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.name) for case in ALL if case.name not in NOT_YET]
-)
-def test_a_real_model_comes_out_as_its_case_says(
-    case: Case, verify: Verify, tmp_path: Path
-) -> None:
-    model = verify(*arguments_of(case, tmp_path))
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in ALL])
+def test_a_real_model_comes_out_as_its_case_says(case: Case, verify: Verify) -> None:
+    model = verify(*arguments_of(case))
 
     assert str(model.verdict) == case.verdict, model.message
     assert (str(model.stage) if model.stage else None) == STAGES.get(case.name, case.stage)
-    if case.inputs and model.stage is None:
+    if case.inputs and "..." not in case.inputs and model.stage is None:
         assert sorted(spec.name for spec in model.facts.inputs) == sorted(case.inputs)
         stated = {spec.name.partition(":")[0] for spec in model.facts.outputs}
         assert stated == set(case.outputs)
@@ -190,21 +166,32 @@ def test_a_real_model_comes_out_as_its_case_says(
             compared = candidate.stages[Stage.OUTPUTS]
             assert compared.status is Status.PASSED
             assert (compared.measured.max_ulp, compared.measured.max_abs) == (0, 0.0)
-            assert compared.examples - compared.rejected > 0
+            assert compared.compared >= FEWEST_ACCEPTED * compared.examples > 0
+            deployed = candidate.stages[Stage.DEPLOYED]
+            assert deployed.compared >= FEWEST_ACCEPTED * deployed.examples > 0
+    assert_that_what_is_drawn_is_told(model)
+
+
+def assert_that_what_is_drawn_is_told(model: ModelReport) -> None:
+    """Every unknown dimension has a name and sizes, and every input is there."""
+    if model.stage in {Stage.RESTORE, Stage.EXPORT} and not model.facts.drawn:
+        return
+    assert [drawn.name for drawn in model.facts.drawn] == [s.name for s in model.facts.inputs]
+    for drawn in model.facts.drawn:
+        is_part = drawn.values.startswith(("indices of", "drawn together"))
+        assert is_part or "?" not in drawn.shape
+        named = [size for size in drawn.shape.strip("[]").split(", ") if size and size[0].isalpha()]
+        assert all(any(axis.startswith(name) for axis in drawn.axes) for name in named)
 
 
 def test_every_case_is_tested_or_listed_with_what_it_needs() -> None:
     assert ALL, f"no cases in {CASES}"
-    assert set(NOT_YET) | set(INPUT_SPECS) | set(CULPRITS) <= {case.name for case in ALL}
+    assert set(CULPRITS) <= {case.name for case in ALL}
 
 
 def test_most_cases_need_nothing_but_the_path_of_the_model() -> None:
     """And the paths of what it is compared with; no names of tensors, no input spec."""
-    easy = [
-        case.name
-        for case in read_cases()
-        if not (case.named or case.name in INPUT_SPECS or case.name in NOT_YET)
-    ]
+    easy = [case.name for case in read_cases() if not case.named]
     assert len(easy) >= 16
 
 

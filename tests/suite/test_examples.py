@@ -11,6 +11,7 @@ import pytest
 from harness.criteria import Array, Measurement
 from harness.domain import Domain, Range
 from harness.errors import BrokenModel
+from harness.inputs.first_examples import first_examples
 from harness.memo import digest
 from harness.signature import Signature, TensorSpec
 from harness.suite import examples
@@ -28,6 +29,7 @@ SIGNATURE = Signature(
     outputs=(),
 )
 SCALAR = Signature(inputs=(TensorSpec(name="n", dtype="int32", shape=()),), outputs=())
+FIXED = Signature(inputs=(TensorSpec(name="x", dtype="float32", shape=(2, 3)),), outputs=())
 NO_INPUTS = Signature(inputs=(), outputs=())
 
 
@@ -60,9 +62,33 @@ def test_another_seed_gives_other_feeds() -> None:
     assert seen(seed=7) != seen(seed=8)
 
 
-def test_as_many_examples_are_run_as_asked_for() -> None:
-    assert len(seen(max_examples=1)) == 1
-    assert len(seen(max_examples=30)) == 30
+@pytest.mark.parametrize("count", [1, 3, 5, 10, 14, 15, 25, 100])
+@pytest.mark.parametrize("signature", [SIGNATURE, SCALAR, FIXED], ids=["open", "scalar", "fixed"])
+def test_as_many_examples_are_run_as_asked_for(count: int, signature: Signature) -> None:
+    assert len(seen(signature, max_examples=count)) == count
+
+
+def test_the_first_examples_come_first_and_each_once() -> None:
+    first = [*dict.fromkeys(digest(feeds) for feeds in first_examples(SIGNATURE))]
+    assert seen(max_examples=50)[: len(first)] == first
+    assert len(first) > 10
+
+
+def test_fewer_examples_are_the_first_of_more() -> None:
+    more = seen(max_examples=30)
+    assert seen(max_examples=3) == more[:3]
+    assert seen(max_examples=10) == more[:10]
+
+
+def test_a_single_example_has_ordinary_numbers() -> None:
+    found: list[Feeds] = []
+    run(found.append, max_examples=1)
+    assert len(np.unique(found[0]["x"])) > 5
+
+
+def test_the_simplest_example_is_run_but_once() -> None:
+    zeros = digest({"x": np.zeros((1, 3), np.float32), "ids": np.zeros(1, np.int32)})
+    assert seen(max_examples=30).count(zeros) == 1
 
 
 def test_most_examples_differ_from_each_other() -> None:
@@ -88,6 +114,73 @@ def test_a_failing_example_is_shrunk() -> None:
     assert str(failure(check)) == (
         "y differs; fed x = [[1., 1., 1.]] (float32 [1, 3]); ids = [0] (int32 [1])"
     )
+
+
+def test_a_first_example_that_fails_is_made_simpler() -> None:
+    def check(feeds: Feeds) -> None:
+        if np.isnan(feeds["x"]).any():
+            raise OutputsDiffer("y differs")
+
+    found = failure(check)
+    assert found.feeds is not None
+    assert found.feeds["ids"].tolist() == [0]
+    assert sorted(map(str, found.feeds["x"].ravel().tolist())) == ["0.0", "0.0", "nan"]
+
+
+def test_a_drawn_example_that_fails_is_made_simpler() -> None:
+    calls = 0
+
+    def check(feeds: Feeds) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 20 and len(feeds["ids"]) >= 2:
+            raise OutputsDiffer("y differs")
+
+    found = failure(check, max_examples=100)
+    assert found.feeds is not None
+    assert found.feeds["ids"].tolist() == [0, 0]
+    assert found.feeds["x"].tolist() == [[0.0] * 3] * 2
+
+
+def test_the_smallest_batch_that_fails_is_told_rather_than_none() -> None:
+    def check(feeds: Feeds) -> None:
+        if len(feeds["x"]) != 1:
+            raise AcceptanceDiffers("y differs")
+
+    assert "ids = [0, 0] (int32 [2])" in str(failure(check))
+
+
+def test_where_only_feeds_without_elements_fail_they_are_told() -> None:
+    def check(feeds: Feeds) -> None:
+        if not feeds["x"].size:
+            raise AcceptanceDiffers("y differs")
+
+    assert "ids = [] (int32 [0])" in str(failure(check))
+
+
+def test_the_simplest_example_that_fails_is_not_run_again() -> None:
+    calls = 0
+
+    def check(_: Feeds) -> None:
+        nonlocal calls
+        calls += 1
+        raise OutputsDiffer("y differs")
+
+    failure(check)
+    assert calls == 1
+
+
+def test_an_example_is_not_made_simpler_into_another_kind_of_failure() -> None:
+    def check(feeds: Feeds) -> None:
+        if np.isnan(feeds["x"]).any():
+            kind = OutputsDiffer if len(feeds["x"]) >= 2 else AcceptanceDiffers
+            raise kind("y differs")
+
+    found = failure(check)
+    assert type(found) is OutputsDiffer
+    assert found.feeds is not None
+    assert len(found.feeds["x"]) == 2
+    assert np.isnan(found.feeds["x"]).sum() == 1
 
 
 def test_the_feeds_that_are_told_are_those_that_failed() -> None:
@@ -143,31 +236,38 @@ def test_a_failure_in_the_last_example_comes_out() -> None:
     failure(check, max_examples=20)
 
 
+@pytest.mark.parametrize("passing", [3, 20])
 def test_shrinking_stops_in_time_and_the_failure_still_comes_out(
-    monkeypatch: pytest.MonkeyPatch,
+    passing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(examples, "SHRINK_SECONDS", -1.0)
-    failed: list[bytes] = []
+    calls = 0
 
-    def check(feeds: Feeds) -> None:
-        assert not failed, "what comes after the first failure is not to be run"
-        if np.abs(feeds["x"]).max() > 1:
-            failed.append(digest(feeds))
+    def check(_: Feeds) -> None:
+        nonlocal calls
+        calls += 1
+        assert calls <= passing + 1, "what comes after the first failure is not to be run"
+        if calls > passing:
             raise OutputsDiffer("y differs")
 
     assert str(failure(check)).startswith("y differs; fed x")
 
 
-def test_feeds_that_failed_are_not_run_again() -> None:
+@pytest.mark.parametrize("passing", [0, 20])
+def test_feeds_that_failed_are_not_run_again(passing: int) -> None:
+    calls = 0
     runs: dict[bytes, int] = {}
 
     def check(feeds: Feeds) -> None:
-        key = digest(feeds)
-        if np.abs(feeds["x"]).max() > 1:
+        nonlocal calls
+        calls += 1
+        if calls > passing and (np.abs(feeds["x"]) > 1).any():
+            key = digest(feeds)
             runs[key] = runs.get(key, 0) + 1
             raise OutputsDiffer("y differs")
 
-    failure(check)
+    failure(check, max_examples=100)
+    assert len(runs) > 1
     assert {*runs.values()} == {1}
 
 
@@ -211,4 +311,5 @@ def test_progress_does_not_count_what_is_tried_while_shrinking() -> None:
             raise OutputsDiffer("y differs")
 
     failure(check, max_examples=60, progress=counted.append)
-    assert len(counted) < 60 < calls
+    assert 40 <= len(counted) < 60
+    assert calls > len(counted) + 1

@@ -1,0 +1,91 @@
+"""`assert_equivalent`: the proof as one assertion, for tests that users write themselves."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.criteria import Array, Criterion
+from harness.domain import Domain
+from harness.subject import DEFAULT_EXAMPLES, DEFAULT_TOLERANCE, Candidate, Request
+from harness.verdict import StageResult, Status
+
+if TYPE_CHECKING:
+    # Importing it imports TensorFlow, which `import harness` must not.
+    from harness.proof import Proof
+
+Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+"""Whatever computes the outputs from feeds, both by the reference's tensor names."""
+
+
+def assert_equivalent(
+    reference: str | Path | Request,
+    candidate: str | Path | Run,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    domains: Mapping[str, Domain] | None = None,
+    max_examples: int = DEFAULT_EXAMPLES,
+    tolerance: Criterion = DEFAULT_TOLERANCE,
+    seed: int = 0,
+) -> None:
+    """Assert that `candidate` computes what `reference` computes, on random feeds.
+
+    `reference` is a checkpoint, a SavedModel or a .pb, or a `Request` for all that can be said of
+    one. `candidate` is a .pb or SavedModel, compared bit for bit and, as deployed, within
+    `tolerance`; or a function, of another runtime say, compared within `tolerance`. `domains` say
+    of inputs what the graph does not.
+
+    Raises:
+        AssertionError: they differ, or nothing was compared; the message is that of the report.
+        RequestError: a name is none of the model's, or a path leads to nothing.
+    """
+    asked = reference if isinstance(reference, Request) else Request(path=Path(reference))
+    asked = replace(
+        asked,
+        inputs=tuple(inputs) or asked.inputs,
+        outputs=tuple(outputs) or asked.outputs,
+        domains={**asked.domains, **(domains or {})},
+    )
+    with _proof(asked) as proof:
+        for result in _stages(proof, candidate, max_examples, tolerance, seed):
+            if result.status is not Status.PASSED:
+                raise AssertionError(f"{result.stage}: {result.reason}")
+
+
+@contextmanager
+def _proof(request: Request) -> Iterator[Proof]:
+    from harness.proof import Proof
+
+    with tempfile.TemporaryDirectory(prefix="freezeproof-") as folder:
+        proof = Proof(request, folder=Path(folder))
+        try:
+            yield proof
+        finally:
+            proof.close()
+
+
+def _stages(
+    proof: Proof,
+    candidate: str | Path | Run,
+    max_examples: int,
+    tolerance: Criterion,
+    seed: int,
+) -> Iterator[StageResult]:
+    from harness.suite.examples import for_all_examples
+
+    proof.model.signature  # noqa: B018 - a name that is none is the caller's mistake, no difference
+    for_all = for_all_examples(max_examples=max_examples, seed=seed)
+    yield proof.restore()
+    if callable(candidate):
+        yield proof.outputs_of(candidate, for_all, tolerance=tolerance)
+        return
+    path = Path(candidate)
+    file = Candidate(name=path.name, method="file", path=path)
+    yield proof.reload(file)
+    yield proof.outputs(file, for_all)
+    yield proof.deployed(file, for_all, tolerance=tolerance)
