@@ -9,12 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from harness.blame import blame
-from harness.conditioning import Conditioning
+from harness.comparison import MOVED, Comparison, ForAll
 from harness.criteria import Array, Criterion, Exact
 from harness.domain import Domain, merged
 from harness.drawn import drawn_inputs
@@ -29,45 +26,19 @@ from harness.errors import (
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
 from harness.graph.domains import domains_of
-from harness.graph.lint import obstacle, training_warning, warnings
+from harness.graph.lint import obstacle, warnings
 from harness.graph.op_registration import check_registered
-from harness.graph.upstream import inputs_above
 from harness.inputs.completing import completed
-from harness.inputs.phases import fed_in_training, in_training
-from harness.known import check_known, feeds_of
-from harness.memo import Feeds, Memo, Memory, Run, digest
+from harness.known import check_known
+from harness.memo import Feeds, Run
 from harness.models.candidate import identity, open_candidate, size_on_disk
 from harness.models.model import Model
 from harness.models.opening import open_model
 from harness.models.restorable import check_restorable
+from harness.runners import REFERENCE, Runners
 from harness.runtime import Mode, Runner
-from harness.scrutiny import Scrutiny, instability
-from harness.signature import Signature
 from harness.subject import DEFAULT_EXAMPLE_SECONDS, Candidate, Request
-from harness.tally import Rejections, Tally
 from harness.verdict import DrawnInput, ModelFacts, ModelWarning, Stage, StageResult, Status
-from harness.verify import Disagreement, compare_on
-
-
-class ForAll(Protocol):
-    """Runs a check on examples of feeds; the simplest failing one's Disagreement is let out."""
-
-    def __call__(
-        self,
-        signature: Signature,
-        domains: Mapping[str, Domain],
-        check: Callable[[Feeds], None],
-        *,
-        at_most: int | None = None,
-    ) -> None:
-        """Run `check` on feeds of `signature` in their domains, on `at_most` so many if stated."""
-
-
-TRAINING_EXAMPLES = 10
-"""How many examples are fed as in training, where an input says so."""
-
-_MOVED = ("moved", "moved otherwise")
-"""The reference with its weights moved, twice: runners that are opened where outputs differ."""
 
 
 class Proof:
@@ -82,18 +53,14 @@ class Proof:
         """
         self._request = request
         self._folder = folder
-        self._example_seconds = example_seconds
         self._model: Model | None = None
         self._domains: dict[str, Domain] | None = None
         self._exports: dict[str, Export] = {}
         self._candidates: dict[str, Model] = {}
         self._identities: dict[str, str] = {}
-        self._runners: dict[tuple[str, Mode], Runner] = {}
-        self._memos: dict[tuple[str, Mode], Memo] = {}
-        self._shared_memory = Memory()
+        self._runners = Runners(example_seconds=example_seconds)
+        self._known_comparison: Comparison | None = None
         self._results: dict[tuple[Stage, str | None], StageResult] = {}
-        self._scrutiny: Scrutiny | None = None
-        self._blamed: dict[Mode, str] = {}
 
     @property
     def model(self) -> Model:
@@ -149,7 +116,7 @@ class Proof:
             model = self.model
             check_registered(model.graph_def, holder="the path to the outputs")
             check_restorable(model)
-            runner = self._runner("", model, Mode.STRICT)
+            runner = self._runners.runner(REFERENCE, model, Mode.STRICT)
             runner.open()
             self._check_known(runner)
             return _passed(
@@ -219,7 +186,7 @@ class Proof:
                 raise BrokenModel(str(error)) from error
             self._candidates[candidate.name] = model
             self._identities[candidate.name] = identity(model)
-            runner = self._runner(self._identities[candidate.name], model, Mode.STRICT)
+            runner = self._runners.runner(self._identities[candidate.name], model, Mode.STRICT)
             if not runner.was_opened:
                 runner.open()
             return _passed(
@@ -257,13 +224,9 @@ class Proof:
 
     def close(self) -> None:
         """Close every session."""
-        for runner in self._runners.values():
-            runner.close()
-        if self._scrutiny is not None:
-            self._scrutiny.close()
-        self._runners.clear()
-        self._memos.clear()
-        self._shared_memory = Memory()
+        if self._known_comparison is not None:
+            self._known_comparison.close()
+        self._runners.close_all()
 
     def _compare(
         self,
@@ -276,9 +239,9 @@ class Proof:
         def action() -> StageResult:
             try:
                 run = self._candidate_run(candidate, mode)
-                return self._compared(stage, run, for_all, mode=mode, criterion=criterion)
+                return self._comparison.compare(stage, run, for_all, mode=mode, criterion=criterion)
             finally:
-                self._close_runners(self._identities[candidate.name], *_MOVED)
+                self._runners.close(self._identities[candidate.name], *MOVED)
 
         return self._stage(stage, candidate.name, action, needs=lambda: self.reload(candidate))
 
@@ -290,140 +253,25 @@ class Proof:
             return run(feeds)
 
         def action() -> StageResult:
-            return self._compared(
+            return self._comparison.compare(
                 Stage.OUTPUTS, keyed, for_all, mode=Mode.STRICT, criterion=tolerance
             )
 
         return self._run_stage(Stage.OUTPUTS, action, self.restore)
 
-    def _compared(
-        self,
-        stage: Stage,
-        run: Callable[..., Mapping[str, Array]],
-        for_all: ForAll,
-        *,
-        mode: Mode,
-        criterion: Criterion,
-    ) -> StageResult:
-        tally = Tally()
-        scrutiny = self._scrutiny_of(self.model)
-        reference = self._memo("", self.model, mode)
-        # Where every bit counts, rounding is no excuse.
-        conditioning = None if isinstance(criterion, Exact) else self._conditioning()
-
-        def check(feeds: Feeds) -> None:
-            if tally.has_given_up:
-                return
-            key = digest(feeds)  # computed once: large feeds take a millisecond
-            agreement = compare_on(
-                feeds,
-                reference=partial(reference, key=key),
-                candidate=partial(run, key=key),
-                criterion=criterion,
-                conditioning=conditioning,
+    @property
+    def _comparison(self) -> Comparison:
+        if self._known_comparison is None:
+            self._known_comparison = Comparison(
+                self.model, self._request, domains=self.domains, runners=self._runners
             )
-            tally.add(agreement, feeds=feeds, key=key)
-            if mode is Mode.STRICT and agreement.outputs is not None:
-                scrutiny.look(feeds, agreement.outputs)
-
-        try:
-            for known in self._request.known:
-                check(feeds_of(known, self.model.signature))
-            for_all(self.model.signature, self.domains, check)
-            training = self._in_training(run, for_all, criterion) if mode is Mode.STRICT else ()
-        except Disagreement as found:
-            return StageResult(
-                stage=stage,
-                status=Status.FAILED,
-                reason=self._fault_behind(found, mode) or str(found),
-                examples=tally.examples,
-                rejected=tally.rejected,
-                timed_out=tally.timed_out,
-                ill_conditioned=tally.ill_conditioned,
-                measured=tally.measured.widened(found.measured),
-            )
-        objection = scrutiny.fault() or tally.objection(partial(self._blame, mode))
-        return StageResult(
-            stage=stage,
-            status=Status.FAILED if objection else Status.PASSED,
-            reason=objection,
-            examples=tally.examples,
-            rejected=tally.rejected,
-            timed_out=tally.timed_out,
-            ill_conditioned=tally.ill_conditioned,
-            measured=tally.measured,
-            warnings=(*tally.warnings(), *training, *scrutiny.warnings()),
-        )
-
-    def _in_training(
-        self,
-        candidate: Callable[..., Mapping[str, Array]],
-        for_all: ForAll,
-        criterion: Criterion,
-    ) -> tuple[ModelWarning, ...]:
-        """Return what a few examples show that are fed as in training: nothing to fail for."""
-        domains = in_training(self.domains)
-        if domains is None:
-            return ()
-        fed = fed_in_training(self.domains)
-        scrutiny = self._scrutiny_of(self.model)
-        reference = self._memo("", self.model, Mode.STRICT)
-
-        def check(feeds: Feeds) -> None:
-            key = digest(feeds)
-            agreement = compare_on(
-                feeds,
-                reference=partial(reference, key=key),
-                candidate=partial(candidate, key=key),
-                criterion=criterion,
-            )
-            if agreement.outputs is not None:
-                scrutiny.look_for_randomness(feeds, agreement.outputs, fed=fed)
-
-        try:
-            for_all(self.model.signature, domains, check, at_most=TRAINING_EXAMPLES)
-        except Disagreement as found:
-            return (training_warning(fed, str(found)),)
-        return ()
-
-    def _fault_behind(self, found: Disagreement, mode: Mode) -> str:
-        """Return what is wrong with the reference, where that and no candidate is to blame."""
-        unstable = ""
-        if found.feeds is not None:
-            unstable = instability(self._runner("", self.model, mode), found.feeds)
-        return unstable or self._scrutiny_of(self.model).fault()
-
-    def _blame(self, mode: Mode, rejections: Rejections) -> str:
-        """Return which inputs are to blame for rejections: the same ones for every candidate."""
-        if mode not in self._blamed:
-            model = self.model
-            self._blamed[mode] = blame(
-                rejections,
-                run=self._runner("", model, mode),
-                signature=model.signature,
-                upstream=partial(inputs_above, model.graph_def, model.signature),
-            )
-        return self._blamed[mode]
-
-    def _conditioning(self) -> Conditioning:
-        def moved(feeds: Feeds, *, by: int) -> Mapping[str, Array]:
-            return self._runner(_MOVED[by], self.model, Mode.STRICT, moved_by=by)(feeds)
-
-        return Conditioning(
-            self._runner("", self.model, Mode.STRICT),
-            moved=[partial(moved, by=seed) for seed in range(len(_MOVED))],
-        )
-
-    def _scrutiny_of(self, model: Model) -> Scrutiny:
-        if self._scrutiny is None:
-            self._scrutiny = Scrutiny(model, self._request)
-        return self._scrutiny
+        return self._known_comparison
 
     def _candidate_run(
         self, candidate: Candidate, mode: Mode
     ) -> Callable[..., Mapping[str, Array]]:
         model = self._candidates[candidate.name]
-        memo = self._memo(self._identities[candidate.name], model, mode)
+        memo = self._runners.memo(self._identities[candidate.name], model, mode)
         signature = self.model.signature
         inputs = dict(zip(signature.input_names, model.signature.input_names, strict=True))
         outputs = dict(zip(model.signature.output_names, signature.output_names, strict=True))
@@ -436,27 +284,6 @@ class Proof:
             return {outputs[name]: value for name, value in renamed.items()}
 
         return run
-
-    def _close_runners(self, *keys: str) -> None:
-        # What a candidate computed stays in memory: another may be the same graph.
-        for (key, _), runner in self._runners.items():
-            if key in keys:
-                runner.close()
-
-    def _runner(self, key: str, model: Model, mode: Mode, *, moved_by: int | None = None) -> Runner:
-        if (key, mode) not in self._runners:
-            self._runners[key, mode] = Runner(
-                model, mode=mode, seconds=self._example_seconds, moved_by=moved_by
-            )
-        return self._runners[key, mode]
-
-    def _memo(self, key: str, model: Model, mode: Mode) -> Memo:
-        if (key, mode) not in self._memos:
-            # The reference is asked again for every candidate, a candidate where another is the
-            # same graph: however many there are, all of them share what one may hold.
-            memory = Memory() if key == "" else self._shared_memory
-            self._memos[key, mode] = Memo(self._runner(key, model, mode), memory=memory)
-        return self._memos[key, mode]
 
     def _stage(
         self,

@@ -11,7 +11,7 @@ from harness.conditioning import is_extreme
 from harness.criteria import NO_DIFFERENCE, Array, Close, Measurement, compare
 from harness.errors import Rejected, TimedOut
 from harness.memo import Feeds
-from harness.verdict import ModelWarning
+from harness.verdict import ModelWarning, Stage, StageResult, Status
 from harness.verify import Agreement
 
 MOST_NOT_COMPARED = 0.5
@@ -154,6 +154,19 @@ class Tally:
         if self._last_rejection is not None:
             said += f"; the last rejection: {self._last_rejection}"
         return said
+
+    def result(self, stage: Stage, reason: str) -> StageResult:
+        """Return the counts as the result of a stage, failed where there is a reason."""
+        return StageResult(
+            stage=stage,
+            status=Status.FAILED if reason else Status.PASSED,
+            reason=reason,
+            examples=self.examples,
+            rejected=self.rejected,
+            timed_out=self.timed_out,
+            ill_conditioned=self.ill_conditioned,
+            measured=self.measured,
+        )
 
     @property
     def _is_mostly_rejected(self) -> bool:

@@ -13,10 +13,11 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.python.framework import tensor_util
 
 from fixtures.training import fresh_session, save_initialised
+from harness.comparison import ForAll
 from harness.criteria import Array, Close
 from harness.domain import Domain
 from harness.memo import Feeds
-from harness.proof import ForAll, Proof
+from harness.proof import Proof
 from harness.runtime import Mode, Runner
 from harness.signature import Signature
 from harness.subject import Candidate, Request
@@ -300,7 +301,7 @@ def test_the_input_is_looked_for_once_however_many_candidates(
         asked.append(rejections)
         return "ids"
 
-    monkeypatch.setattr("harness.proof.blame", blame)
+    monkeypatch.setattr("harness.comparison.blame", blame)
     proof = proves(looked_up)
     for method in ("direct", "session_graph"):
         result = proof.outputs(Candidate(name=method, method=method), on([ids(99), ids(-1)]))

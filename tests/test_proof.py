@@ -372,7 +372,7 @@ def test_the_reference_runs_once_an_example_however_many_candidates(
     reference = [runner for runner in calls.run if runner._model is regression.model]
     assert len(reference) == 2 * len(BATCHES)
     for mode in Mode:
-        assert regression._memos["", mode].runs == len(BATCHES)
+        assert regression._runners._memos["", mode].runs == len(BATCHES)
 
 
 def test_candidates_that_are_one_graph_share_a_session_and_what_it_computed(

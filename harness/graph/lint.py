@@ -141,8 +141,8 @@ def random_warning(graph_def: graph_pb2.GraphDef, *, fed: str = "") -> ModelWarn
         code="random_op",
         message=(
             f"{', '.join(ops)} lies on the path to the output, which changes with {why}"
-            f"{f' where it is fed as in training ({fed})' if fed else ''}; it was compared with the "
-            f"numbers pinned"
+            f"{f' where it is fed as in training ({fed})' if fed else ''}; it was compared with "
+            f"the numbers pinned"
         ),
         nodes=tuple(random_nodes(graph_def)),
     )

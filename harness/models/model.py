@@ -31,8 +31,8 @@ class Model:
     their node names to values, read when asked for. `checkpoint_prefix` is what a saver restores
     from, None for a frozen graph. `saved_tensors` counts what the checkpoint holds, on the path or
     off it. `cuts` are the inputs that are no placeholders: the graph was cut there, and
-    `cut_off` are the variables that lie before a cut that nobody named. `defaults` are the domains of
-    the inputs that had a default where they were cut.
+    `cut_off` are the variables that lie before a cut that nobody named. `defaults` are the domains
+    of the inputs that had a default where they were cut.
     `unused_inputs` are those of a SavedModel's signature that no output depends on;
     `without_average` are the variables that keep their value though averages were asked for, be
     it by the graph's own saver.

@@ -21,7 +21,7 @@ from harness.verify import Disagreement
 
 if TYPE_CHECKING:
     # Importing it imports TensorFlow.
-    from harness.proof import ForAll
+    from harness.comparison import ForAll
 
 Progress = Callable[[int], None]
 

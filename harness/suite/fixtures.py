@@ -19,8 +19,9 @@ from harness.suite.run import PROPERTY, RUN, Run
 from harness.verdict import StageRecord, StageResult, Status
 
 if TYPE_CHECKING:
+    from harness.comparison import ForAll
     from harness.memo import Feeds
-    from harness.proof import ForAll, Proof
+    from harness.proof import Proof
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from harness.verdict import StageResult, Status
 
 if TYPE_CHECKING:
     # Importing it imports TensorFlow: not while tests are collected.
-    from harness.proof import ForAll, Proof
+    from harness.comparison import ForAll
+    from harness.proof import Proof
 
 Settle = Callable[[StageResult], None]
 

@@ -226,3 +226,11 @@ def test_the_version_of_the_producer_is_kept() -> None:
     graph_def = chain()
     graph_def.versions.producer = 21
     assert extract(graph_def, inputs=[spec("x")], outputs=["y"]).versions.producer == 21
+
+
+def test_a_graph_that_is_cut_at_a_scalar_states_its_shape() -> None:
+    with tf.Graph().as_default() as graph:
+        total = tf.reduce_sum(tf.compat.v1.placeholder(tf.float32, (6,), name="x"), name="total")
+        tf.square(total, name="y")
+        cut = extract(graph.as_graph_def(), inputs=[spec("total", shape=())], outputs=["y"])
+    assert node(cut, "total").attr["shape"].HasField("shape")

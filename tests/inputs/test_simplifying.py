@@ -12,6 +12,7 @@ from harness.domain import Axis, Choices, Domain, Range
 from harness.inputs.drafts import Draft, Feeds, Plan, feeds_of, planned
 from harness.inputs.first_examples import first_drafts
 from harness.inputs.simplifying import simplest
+from harness.inputs.values import Recipe
 from harness.signature import Shape, Signature, TensorSpec
 
 
@@ -128,3 +129,20 @@ def test_few_drafts_are_tried_and_none_is_as_it_was() -> None:
 
         simplest(plan, first, fails)
         assert len(asked) < 150
+
+
+def test_special_values_and_a_scale_that_do_not_matter_are_left_out() -> None:
+    plan = plan_of({"x": (None, 9)})
+    recipe = Recipe(distribution="normal", scale=1e3, special="nan", seed=7)
+    draft = Draft(sizes={"batch": 3}, recipes={"x": recipe})
+    found = simplest(plan, draft, lambda step: step.recipes["x"].distribution == "normal")
+    assert found == Draft(sizes={"batch": 1}, recipes={"x": Recipe(distribution="normal")})
+
+
+def test_of_elements_that_were_drawn_one_by_one_ones_may_be_left() -> None:
+    plan = plan_of({"x": (None,)})
+    draft = Draft(sizes={"batch": 3}, recipes={"x": Recipe(elements=(0.5, 3.25, -7.0))})
+    found = simplest(plan, draft, lambda step: (feeds_of(plan, step)["x"] > 0).any())
+    assert feeds_of(plan, found)["x"].tolist() == [1.0]
+    kept = simplest(plan, draft, lambda step: (feeds_of(plan, step)["x"] == 3.25).any())
+    assert feeds_of(plan, kept)["x"].tolist() == [0.5, 3.25]

@@ -1,0 +1,167 @@
+"""Compare a candidate with the reference on examples, and judge what the examples showed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from harness.blame import blame
+from harness.conditioning import Conditioning
+from harness.criteria import Array, Criterion, Exact
+from harness.domain import Domain
+from harness.graph.lint import training_warning
+from harness.graph.upstream import inputs_above
+from harness.inputs.phases import fed_in_training, in_training
+from harness.known import feeds_of
+from harness.memo import Feeds, digest
+from harness.models.model import Model
+from harness.runners import REFERENCE, Runners
+from harness.runtime import Mode
+from harness.scrutiny import Scrutiny, instability
+from harness.signature import Signature
+from harness.subject import Request
+from harness.tally import Rejections, Tally
+from harness.verdict import ModelWarning, Stage, StageResult
+from harness.verify import Disagreement, compare_on
+
+
+class ForAll(Protocol):
+    """Runs a check on examples of feeds; the simplest failing one's Disagreement is let out."""
+
+    def __call__(
+        self,
+        signature: Signature,
+        domains: Mapping[str, Domain],
+        check: Callable[[Feeds], None],
+        *,
+        at_most: int | None = None,
+    ) -> None:
+        """Run `check` on feeds of `signature` in their domains, on `at_most` so many if stated."""
+
+
+TRAINING_EXAMPLES = 10
+"""How many examples are fed as in training, where an input says so."""
+
+MOVED = ("moved", "moved otherwise")
+"""The reference with its weights moved, twice: runners that are opened where outputs differ."""
+
+Keyed = Callable[..., Mapping[str, Array]]
+"""What computes the outputs from feeds and their digest, `key`."""
+
+
+class Comparison:
+    """A reference that candidates are compared with, each on the same examples."""
+
+    def __init__(
+        self, model: Model, request: Request, *, domains: Mapping[str, Domain], runners: Runners
+    ) -> None:
+        """Compare with `model`, which `request` asked for and `runners` run."""
+        self._model = model
+        self._known = request.known
+        self._domains = domains
+        self._runners = runners
+        self._scrutiny = Scrutiny(model, request)
+        self._blamed: dict[Mode, str] = {}
+
+    def compare(
+        self, stage: Stage, candidate: Keyed, for_all: ForAll, *, mode: Mode, criterion: Criterion
+    ) -> StageResult:
+        """Return what the examples showed of `candidate`, which names outputs as the reference."""
+        is_strict = mode is Mode.STRICT
+        tally = Tally()
+        scrutiny = self._scrutiny
+        reference = self._runners.memo(REFERENCE, self._model, mode)
+        # Where every bit counts, rounding is no excuse.
+        conditioning = None if isinstance(criterion, Exact) else self._conditioning()
+
+        def check(feeds: Feeds) -> None:
+            if tally.has_given_up:
+                return
+            key = digest(feeds)  # computed once: large feeds take a millisecond
+            agreement = compare_on(
+                feeds,
+                reference=partial(reference, key=key),
+                candidate=partial(candidate, key=key),
+                criterion=criterion,
+                conditioning=conditioning,
+            )
+            tally.add(agreement, feeds=feeds, key=key)
+            if is_strict and agreement.outputs is not None:
+                scrutiny.look(feeds, agreement.outputs)
+
+        try:
+            for known in self._known:
+                check(feeds_of(known, self._model.signature))
+            for_all(self._model.signature, self._domains, check)
+            training = self._in_training(candidate, for_all, criterion) if is_strict else ()
+        except Disagreement as found:
+            reason = self._fault_behind(found, mode) or str(found)
+            measured = tally.measured.widened(found.measured)
+            return replace(tally.result(stage, reason), measured=measured)
+        objection = scrutiny.fault() or tally.objection(partial(self._blame, mode))
+        return replace(
+            tally.result(stage, objection),
+            warnings=(*tally.warnings(), *training, *scrutiny.warnings()),
+        )
+
+    def _in_training(
+        self, candidate: Keyed, for_all: ForAll, criterion: Criterion
+    ) -> tuple[ModelWarning, ...]:
+        """Return what a few examples show that are fed as in training: nothing to fail for."""
+        domains = in_training(self._domains)
+        if domains is None:
+            return ()
+        fed = fed_in_training(self._domains)
+        scrutiny = self._scrutiny
+        reference = self._runners.memo(REFERENCE, self._model, Mode.STRICT)
+
+        def check(feeds: Feeds) -> None:
+            key = digest(feeds)
+            agreement = compare_on(
+                feeds,
+                reference=partial(reference, key=key),
+                candidate=partial(candidate, key=key),
+                criterion=criterion,
+            )
+            if agreement.outputs is not None:
+                scrutiny.look_for_randomness(feeds, agreement.outputs, fed=fed)
+
+        try:
+            for_all(self._model.signature, domains, check, at_most=TRAINING_EXAMPLES)
+        except Disagreement as found:
+            return (training_warning(fed, str(found)),)
+        return ()
+
+    def _fault_behind(self, found: Disagreement, mode: Mode) -> str:
+        """Return what is wrong with the reference, where that and no candidate is to blame."""
+        unstable = ""
+        if found.feeds is not None:
+            unstable = instability(self._runners.runner(REFERENCE, self._model, mode), found.feeds)
+        return unstable or self._scrutiny.fault()
+
+    def _blame(self, mode: Mode, rejections: Rejections) -> str:
+        """Return which inputs are to blame for rejections: the same ones for every candidate."""
+        if mode not in self._blamed:
+            model = self._model
+            self._blamed[mode] = blame(
+                rejections,
+                run=self._runners.runner(REFERENCE, model, mode),
+                signature=model.signature,
+                upstream=partial(inputs_above, model.graph_def, model.signature),
+            )
+        return self._blamed[mode]
+
+    def _conditioning(self) -> Conditioning:
+        def moved(feeds: Feeds, *, by: int) -> Mapping[str, Array]:
+            return self._runners.runner(MOVED[by], self._model, Mode.STRICT, moved_by=by)(feeds)
+
+        return Conditioning(
+            self._runners.runner(REFERENCE, self._model, Mode.STRICT),
+            moved=[partial(moved, by=seed) for seed in range(len(MOVED))],
+        )
+
+    def close(self) -> None:
+        """Close the session that the reference was held against."""
+        self._scrutiny.close()
