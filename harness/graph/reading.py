@@ -53,6 +53,10 @@ _ORDER = (Examples, Records, Pictures, Sounds, NumberTexts, SizeOf, Lengths, New
           Choices)  # fmt: skip
 
 
+_OF_A_FIELD = (Range, Choices, Phase, Pictures, Sounds, NumberTexts)
+"""The kinds of values that a field of a string may have: a feature, a column."""
+
+
 def read_values(graph_def: graph_pb2.GraphDef, signature: Signature) -> dict[str, Domain]:
     """Return what each input of the extracted graph accepts; an empty domain where nobody says."""
     flat = FlatGraph(graph_def, signature)
@@ -111,7 +115,9 @@ def _subject(
     def inside(decoded: str, dtype: str, shape: Shape | None) -> Values | None:
         if depth > _DEEPEST:
             return None
-        return _domain(_subject(flat, decoded, dtype, shape, depth=depth + 1)).values
+        values = _domain(_subject(flat, decoded, dtype, shape, depth=depth + 1)).values
+        # The other kinds speak of other inputs, or of a whole one.
+        return values if isinstance(values, _OF_A_FIELD) else None
 
     return Subject(flat=flat, tensor=tensor, dtype=dtype, shape=shape, inside=inside)
 

@@ -170,16 +170,16 @@ def _part(name: str, index: int) -> str:
 
 
 def _placeholder(name: str, dtype: str, shape: Shape | None) -> node_def_pb2.NodeDef:
-    node = placeholder(name, TensorSpec(name=name, dtype=dtype, shape=shape))
-    node.attr["shape"].shape.SetInParent()  # else that of a scalar is left unset
-    return node
+    return placeholder(name, TensorSpec(name=name, dtype=dtype, shape=shape))
 
 
 def _constant(name: str, dtype: str, values: Shape, shape: Shape) -> node_def_pb2.NodeDef:
     node = node_def_pb2.NodeDef(name=name, op="Const")
     node.attr["dtype"].type = dtype_enum(dtype)
-    # One value stands for all elements.
-    proto = tensor_util.make_tensor_proto(np.asarray(values, dtype), shape=shape)
+    # One value stands for all elements, but not for none.
+    sizes = [size or 0 for size in shape]
+    array = np.zeros(sizes, dtype) if 0 in sizes else np.asarray(values, dtype)
+    proto = tensor_util.make_tensor_proto(array, shape=shape)
     node.attr["value"].tensor.CopyFrom(proto)
     return node
 

@@ -137,6 +137,17 @@ def test_columns_of_csv_have_dtypes_and_perhaps_defaults(read: Read) -> None:
 
 
 @pytest.mark.usefixtures("graph")
+def test_a_field_has_no_values_that_a_whole_input_may_have(read: Read) -> None:
+    x = strings((None,))
+    parsed = tf1.parse_example(x, {"lengths": tf.io.FixedLenFeature([], tf.int64)})
+    data = tf1.placeholder(tf.float32, [None, None], name="data")
+    tf.reverse_sequence(data, parsed["lengths"], seq_axis=1, name="out")
+    values = read()["x"].values
+    assert isinstance(values, Examples)
+    assert values.features["lengths"].values is None
+
+
+@pytest.mark.usefixtures("graph")
 def test_columns_that_nobody_selects_are_there(read: Read) -> None:
     (column,) = tf.io.decode_csv(strings((None,)), [tf.constant([], tf.int64)], select_cols=[1])
     tf.gather(tf.ones((4, 2)), column, name="out")

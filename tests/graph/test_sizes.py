@@ -409,6 +409,26 @@ def test_an_input_that_holds_a_size_is_looked_into(model_of: ModelOf) -> None:
     assert sizes_of(seeing)["x[1]"] == (4,)
 
 
+def test_no_element_may_hold_a_size_where_the_batch_is_empty(model_of: ModelOf) -> None:
+    rows = given("rows", None, dtype=tf.int32)
+    x = given("x", None, None)
+    model = model_of(tf.cast(rows, tf.float32)[:, None] * x)
+
+    found = found_of(model, {"rows": Domain(values=SizeOf(of="x", axis=1))})
+
+    assert shapes_of(found)["rows"] == ("batch",)
+
+
+def test_an_input_that_holds_a_size_may_be_empty(model_of: ModelOf) -> None:
+    """As many numbers of rows as there are rows."""
+    rows = given("rows", None, dtype=tf.int32)
+    model = model_of(given("x", None, 4) * tf.cast(rows, tf.float32)[:, None])
+
+    found = found_of(model, {"rows": Domain(values=SizeOf(of="x", axis=0))})
+
+    assert sizes_of(found) == BATCH
+
+
 def test_axes_that_are_known_keep_name_and_sizes(model_of: ModelOf) -> None:
     steps = Axis(name="steps", sizes=(2, 3, 4, 8))
     model = model_of(tf.reshape(given("x", None, None), (-1, 4)))
@@ -577,10 +597,11 @@ def test_an_input_in_mid_graph_is_given_sizes(extracted: Extracted, graph: tf.Gr
 
 
 def test_an_attribute_without_a_value_does_no_harm(model_of: ModelOf) -> None:
-    """As one that is looked up and not there leaves in the node."""
-    model = model_of(tf.matmul(given("x", None, None), weights(5, 2)))
-    for node in model.graph_def.node:
-        assert not node.attr["_looked_up"].s
+    """As one that is left out for its default leaves in the node when it is looked up."""
+    model = model_of(tf.matmul(given("x", None, None), weights(5, 2), name="product"))
+    (product,) = (node for node in model.graph_def.node if node.name == "product")
+    del product.attr["transpose_a"]
+    assert not product.attr["transpose_a"].b
 
     assert sizes_of(found_of(model))["x[1]"] == (5,)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import hypothesis
@@ -85,7 +86,9 @@ def simplest(
     strategy = from_signature(
         signature_of(tensor("x", shape, dtype)), domains={"x": domain or Domain()}
     )
-    return find(strategy, lambda feeds: condition(feeds["x"]), settings=QUICK)["x"]
+    return find(strategy, lambda feeds: condition(feeds["x"]), settings=QUICK, random=Random(0))[
+        "x"
+    ]
 
 
 # ---- shapes
@@ -274,7 +277,7 @@ def test_a_sparse_tensor_is_drawn_as_a_whole() -> None:
     assert {0, 1} < {*counts}
     assert counts.count(0) < 40
     assert {each["s"][1] for each in feeds} == {4, 6}
-    assert any(np.isnan(each["v"]).any() for each in feeds)
+    assert not all(np.isfinite(each["v"]).all() for each in feeds)
 
 
 def test_requests_that_cannot_be_met_are_refused_before_any_example() -> None:
