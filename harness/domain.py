@@ -37,7 +37,7 @@ class Axis:
     refused_by: str = ""
 
     def __str__(self) -> str:
-        why = f" (others are refused by {self.refused_by})" if self.refused_by else ""
+        why = f" (some others are refused by {self.refused_by})" if self.refused_by else ""
         return f"{self.name} {format_sizes(self.sizes)}{why}"
 
 

@@ -60,4 +60,4 @@ def test_a_distribution_that_was_asked_for_is_told() -> None:
 def test_what_refuses_other_sizes_is_told() -> None:
     height = Axis(name="height", sizes=(7, 8), refused_by="conv/Conv2D")
     (told,) = drawn_inputs(signature("x"), {"x": Domain(shape=(height,))})
-    assert told.axes == ("height 7, 8 (others are refused by conv/Conv2D)",)
+    assert told.axes == ("height 7, 8 (some others are refused by conv/Conv2D)",)

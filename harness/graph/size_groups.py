@@ -86,6 +86,7 @@ def settled(trials: Trials, axes: Mapping[Slot, Axis]) -> tuple[Group, ...]:
     except OutOfBudget:
         placed = {slot for group in search.done for slot in group.slots}
         search.done += [replace(g, size=None) for g in alone if not placed.intersection(g.slots)]
+        search.done = _with_leads_joined(search.done)
     return tuple(search.done)
 
 
@@ -124,11 +125,12 @@ def _next_prime(groups: Sequence[Group]) -> int:
 
 
 def _with_leads_joined(groups: Sequence[Group]) -> list[Group]:
-    leads = [group for group in groups if group.is_leading]
+    """Return the groups, with one of the leading dimensions that may have any size."""
+    leads = [group for group in groups if group.is_leading and not group.is_found]
     if len(leads) < 2:
         return list(groups)
     joined = replace(leads[0], slots=tuple(slot for lead in leads for slot in lead.slots))
-    return [joined if g is leads[0] else g for g in groups if g is leads[0] or not g.is_leading]
+    return [joined if g is leads[0] else g for g in groups if g is leads[0] or g not in leads]
 
 
 class _Search:

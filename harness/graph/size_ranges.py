@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.graph.output_checks import Wanted
@@ -249,10 +249,25 @@ class _Ranging:
     def checked(self, found: Sequence[Working]) -> list[Working]:
         """Return the sizes less those that are refused together with others."""
         found = list(found)
-        if sum(len(each.sizes) > 1 for each in found) < 2:
-            return found
-        for pick in (min, max):
+        if sum(len(_positive(each)) > 1 for each in found) > 1:
+            for pick in (min, max):
+                found = self._without_refused_corner(found, pick)
+            found = self._without_refused_draws(found)
+        return [
+            each if 0 not in each.sizes or self._may_be_empty(index, found) else _not_empty(each)
+            for index, each in enumerate(found)
+        ]
+
+    def _without_refused_corner(
+        self, found: list[Working], pick: Callable[[Sequence[int]], int]
+    ) -> list[Working]:
+        before: list[Working] = []
+        while found != before:
+            before = found
             found = self._without_refused(found, [pick(_positive(each)) for each in found])
+        return found
+
+    def _without_refused_draws(self, found: list[Working]) -> list[Working]:
         draws = random.Random(0)  # noqa: S311
         accepted = 0
         for _ in range(min(_MOST_DRAWS, self._trials.affordable // 2)):
@@ -261,7 +276,13 @@ class _Ranging:
             accepted = accepted + 1 if found == before else 0
             if accepted == _DRAWS:
                 break
-        return self._without_refused_zeros(found)
+        return found
+
+    def _may_be_empty(self, index: int, found: Sequence[Working]) -> bool:
+        """Say whether a dimension of no size goes with the smallest of the others."""
+        sizes = [min(_positive(each)) for each in found]
+        sizes[index] = 0
+        return self._refusal_of(sizes) is None
 
     def _without_refused(self, found: list[Working], drawn: Sequence[int]) -> list[Working]:
         result, sizes = list(found), list(drawn)
@@ -301,24 +322,6 @@ class _Ranging:
         ]
         return self._refusal(sizes_of(drawn))
 
-    def _without_refused_zeros(self, found: list[Working]) -> list[Working]:
-        result = list(found)
-        with_zero = [index for index, each in enumerate(found) if 0 in each.sizes]
-        for index in with_zero:
-            for pick in (min, max):
-                sizes = [pick(_positive(each)) for each in found]
-                sizes[index] = 0
-                if self._refusal_of(sizes) is not None:
-                    result[index] = replace(result[index], sizes=_positive(result[index]))
-                    break
-        all_zero = [0 if 0 in each.sizes else min(each.sizes) for each in result]
-        if self._refusal_of(all_zero) is not None:
-            result = [
-                each if each.group.is_leading else replace(each, sizes=_positive(each))
-                for each in result
-            ]
-        return result
-
 
 def _smaller(trials: Trials, found: list[Working]) -> list[Working]:
     """Leave out the largest sizes until no example is too large."""
@@ -334,6 +337,10 @@ def _smaller(trials: Trials, found: list[Working]) -> list[Working]:
 
 def _positive(each: Working) -> tuple[int, ...]:
     return tuple(size for size in each.sizes if size)
+
+
+def _not_empty(each: Working) -> Working:
+    return replace(each, sizes=_positive(each))
 
 
 def _spread(each: Working) -> float:

@@ -253,6 +253,12 @@ CASES = {
         shapes={"x": ("batch", "x[1]")},
         sizes={**BATCH, "x[1]": (0, 400, 401, 402, 405, 412, 424, 431)},
     ),
+    "an input that may not be empty where the other is small": Case(
+        build=lambda: beside(given("x", 3, None), given("y", 3, None))[:, 1],
+        shapes={"x": (3, "x[1]"), "y": (3, "y[1]")},
+        sizes={"x[1]": tuple(range(1, 33)), "y[1]": tuple(range(1, 33))},
+        refused=({"x[1]": 0}, {"y[1]": 0}),
+    ),
     "pictures too large for many": Case(
         build=lambda: convolved(given("x", None, 224, 224, 3)),
         shapes={"x": ("batch", 224, 224, 3)},
@@ -348,6 +354,33 @@ def test_what_is_drawn_runs_and_what_lies_outside_does_not(case: Case, model_of:
         assert not session.accepts({**sizes, **outside})
 
 
+def test_sizes_that_fit_alone_but_not_together_are_not_drawn(model_of: ModelOf) -> None:
+    """Pictures of which at least 60 pixels are wanted, in any form."""
+    x = given("x", None, None, None, 1)
+    pixels = tf.reshape(x, (tf.shape(x)[0], -1, 1))
+    model = model_of(tf.nn.conv1d(pixels, weights(60, 1, 2), 1, "VALID"))
+
+    sizes = sizes_of(found_of(model))
+
+    least = [min(filter(None, sizes[name])) for name in ("height", "width")]
+    assert least[0] * least[1] >= 60, sizes
+    assert len(sizes["height"]) > 10
+    assert len(sizes["width"]) > 10
+
+
+def test_sizes_that_fit_where_they_are_smallest_and_largest_may_not_fit_between(
+    model_of: ModelOf,
+) -> None:
+    x = given("x", None, None, None)
+    model = model_of(tf.reshape(x, (tf.shape(x)[0], -1, 6)))
+    known = tuple(Axis(name=name, sizes=(2, 3, 4)) for name in ("rows", "columns"))
+
+    sizes = sizes_of(found_of(model, {"x": Domain(shape=(None, *known))}))
+
+    assert all(a * b % 6 == 0 for a in sizes["rows"] for b in sizes["columns"]), sizes
+    assert len(sizes["rows"]) * len(sizes["columns"]) > 2
+
+
 def test_the_node_that_refuses_other_sizes_is_named(model_of: ModelOf) -> None:
     with tf.name_scope("tower/deep"):
         output = tf.nn.conv2d(pictures(), weights(7, 7, 3, 4), 1, "VALID", name="conv")
@@ -355,7 +388,7 @@ def test_the_node_that_refuses_other_sizes_is_named(model_of: ModelOf) -> None:
     height = axes_of(found_of(model_of(output)))["height"]
 
     assert height.refused_by == "tower/deep/conv"
-    assert str(height) == "height 7..38 (others are refused by tower/deep/conv)"
+    assert str(height) == "height 7..38 (some others are refused by tower/deep/conv)"
 
 
 def test_who_refuses_nothing_but_an_empty_batch_is_not_named(model_of: ModelOf) -> None:
@@ -563,6 +596,16 @@ def test_where_little_may_be_tried_what_was_found_is_kept(model_of: ModelOf) -> 
         found = working_sizes(model.graph_def, model.signature, {}, budget=budget)
         assert sizes_of(found)["x[1]"] in {tuple(range(1, 33)), (5,)}
     assert sizes_of(ample)["x[1]"] == (5,)
+
+
+def test_however_little_may_be_tried_a_batch_is_one(model_of: ModelOf) -> None:
+    """Also where the trials end when one input is settled and the other is not."""
+    x, y = given("x", None, None), given("y", None, None)
+    model = model_of(beside(x @ weights(5, 2), y @ weights(6, 2)))
+
+    for budget in range(0, 6000, 50):
+        found = shapes_of(working_sizes(model.graph_def, model.signature, {}, budget=budget))
+        assert found == {"x": ("batch", "x[1]"), "y": ("batch", "y[1]")}
 
 
 def test_few_sizes_are_tried_of_a_large_graph(model_of: ModelOf) -> None:
