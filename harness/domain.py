@@ -28,17 +28,20 @@ BATCH = "batch"
 class Axis:
     """A dimension whose size is drawn; axes of one name have one size in an example.
 
-    `sizes` are those that are drawn, ascending; 0 among them is tried first and once.
-    `refused_by` is the node whose shape function objects to other sizes, "" where none does.
+    `sizes` are those that are drawn, ascending; 0 among them is tried first and once, and so are
+    those of `once`. `refused_by` is the node whose shape function objects to other sizes, "" where
+    none does.
     """
 
     name: str
     sizes: tuple[int, ...]
     refused_by: str = ""
+    once: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         why = f" (some others are refused by {self.refused_by})" if self.refused_by else ""
-        return f"{self.name} {format_sizes(self.sizes)}{why}"
+        once = f" and once {format_sizes(self.once)}" if self.once else ""
+        return f"{self.name} {format_sizes(self.sizes)}{once}{why}"
 
 
 @dataclass(frozen=True, kw_only=True)

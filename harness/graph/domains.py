@@ -8,6 +8,7 @@ from dataclasses import replace
 from tensorflow.core.framework import graph_pb2
 
 from harness.domain import Domain
+from harness.graph.once import with_sizes_tried_once
 from harness.graph.reading import read_values
 from harness.graph.sizes import working_sizes
 from harness.signature import Signature
@@ -29,4 +30,4 @@ def domains_of(
         read[name] = replace(
             known, default=domain.default, read_from=known.read_from or domain.read_from
         )
-    return working_sizes(graph_def, signature, read)
+    return with_sizes_tried_once(working_sizes(graph_def, signature, read), graph_def)

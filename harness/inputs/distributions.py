@@ -50,6 +50,24 @@ def image(rng: np.random.Generator, shape: Shape, dtype: FloatType) -> Array:
     return pixels
 
 
+def _contrast(rng: np.random.Generator, shape: Shape, dtype: FloatType) -> Array:
+    """Return blocks of -1 and 1: one to four elements wide along the sides, as for `image`."""
+    if len(shape) < 2:
+        return rng.integers(2, size=shape).astype(dtype) * 2 - 1
+    block = int(rng.choice((1, 2, 4)))
+    has_channels = len(shape) >= 3 and shape[-1] <= _MOST_CHANNELS
+    first = len(shape) - (3 if has_channels else 2)
+    coarse = tuple(
+        -(-size // block) if first <= axis < first + 2 else size for axis, size in enumerate(shape)
+    )
+    values = rng.integers(2, size=coarse, dtype=np.int8)
+    for axis in (first, first + 1):
+        values = np.repeat(values, block, axis)
+    height, width = shape[first : first + 2]
+    within: tuple[slice, ...] = (*[slice(None)] * first, slice(height), slice(width))
+    return np.asarray(values[within], dtype) * 2 - 1
+
+
 def _between_cells(size: int, dtype: FloatType) -> Array:
     """Return the matrix that interpolates `size` points between the cells of a coarse grid."""
     position = np.linspace(0, _CELLS - 1, num=size, dtype=dtype)
@@ -98,6 +116,7 @@ FILLS: dict[str, _Fill] = {
     "normal": _normal,
     "sparse": _sparse,
     "image": image,
+    "contrast": _contrast,
 }
 
 DISTRIBUTIONS = tuple(FILLS)
@@ -106,8 +125,8 @@ DISTRIBUTIONS = tuple(FILLS)
 def floats(name: str, rng: np.random.Generator, shape: Shape, dtype: FloatType) -> Array:
     """Return floats of a distribution, of a size of about 1.
 
-    Small whole numbers ("integers"), -1 to 1 in order ("ramp"), uniform and "image" in [0, 1],
-    standard normal, and mostly zeros ("sparse").
+    Small whole numbers ("integers"), -1 to 1 in order ("ramp"), blocks of -1 and 1 ("contrast"),
+    uniform and "image" in [0, 1], standard normal, and mostly zeros ("sparse").
     """
     # Of shape () numpy's functions give scalars.
     return np.asarray(FILLS[name](rng, shape, dtype), dtype)
@@ -122,7 +141,7 @@ def shares(name: str, rng: np.random.Generator, shape: Shape, dtype: FloatType) 
     if name == "sparse":
         return _scattered(rng.random, rng, shape, dtype)
     values = floats(name, rng, shape, dtype)
-    if name == "ramp":
+    if name in {"ramp", "contrast"}:
         values += 1
         values /= 2
     if name == "normal":

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from harness.domain import BATCH, Axis, Domain
 from harness.inputs.drafts import Draft, Feeds, Plan, feeds_of, planned, shape_of
-from harness.inputs.menus import Menu, menu_of
+from harness.inputs.menus import PICTURE_RANK, Menu, menu_of
 from harness.inputs.specials import ENDS, LANDMARKS
 from harness.inputs.strategies import recipe_seed
 from harness.inputs.values import Recipe
@@ -40,12 +40,15 @@ def first_drafts(plan: Plan) -> Iterator[Draft]:
     drafts = _Drafts(plan)
     smallest = {axis.name: _nonzero(axis)[0] for axis in plan.axes}
     batches = [axis for axis in plan.axes if axis.name == BATCH] or plan.axes
-    large = {axis.name: axis.sizes[-1] for axis in batches[:1]}
+    large = {axis.name: (axis.once or axis.sizes)[-1] for axis in batches[:1]}
+    sides = {axis.name: (axis.once or axis.sizes)[-1] for axis in plan.axes if axis.name != BATCH}
     empty = [smallest | {axis.name: 0} for axis in plan.axes if axis.sizes[0] == 0]
     yield drafts.of(_simplest, smallest, shape=_SMALLEST)
     yield drafts.of(_typical)
     yield drafts.of(_ones, smallest, shape=_SMALLEST)
     yield drafts.of(_typical, large)
+    if drafts.has_pictures:
+        yield drafts.of(_contrast, sides)
     for special in (LANDMARKS, ENDS, "nan"):
         yield from drafts.with_special(special)
     for sizes in empty[:1]:
@@ -75,6 +78,10 @@ def _typical(menu: Menu) -> str:
     return menu.typical
 
 
+def _contrast(menu: Menu) -> str:
+    return "contrast" if "contrast" in menu.distributions else menu.typical
+
+
 def _ones(menu: Menu) -> str:
     return "ones" if "ones" in menu.distributions else menu.typical
 
@@ -86,6 +93,11 @@ class _Drafts:
         self._plan = plan
         self._menus = {each.name: menu_of(each) for each in plan.inputs}
         self._count = 0
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether an input has the axes of a picture."""
+        return any((each.rank or 0) >= PICTURE_RANK for each in self._plan.inputs)
 
     def of(
         self,

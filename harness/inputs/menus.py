@@ -22,7 +22,7 @@ from harness.inputs.specials import (
 
 T = TypeVar("T")
 
-_PICTURE_RANK = 3
+PICTURE_RANK = 3
 
 _FLOATS = {
     "zeros": 1,
@@ -34,6 +34,7 @@ _FLOATS = {
     "normal": 6,
     "sparse": 2,
     "image": 1,
+    "contrast": 1,
 }
 # "normal" whole numbers are any of the dtype: models that take ids refuse most of them.
 _WHOLE = {**_FLOATS, "uniform": 8, "normal": 2}
@@ -104,8 +105,8 @@ def _menu_of_numbers(each: Input) -> Menu:
         )
     ends = (ENDS,) if isinstance(values, Range) and values.low != values.high else ()
     weights = _FLOATS if is_float else _WHOLE if values is None else _RANGE
-    if each.rank is not None and each.rank >= _PICTURE_RANK:
-        weights = {**weights, "image": 5}
+    if each.rank is not None and each.rank >= PICTURE_RANK:
+        weights = {**weights, "image": 5, "contrast": 4}
     menu = Menu(
         distributions=_often(weights),
         typical="normal" if is_float else "uniform",

@@ -16,7 +16,7 @@ LARGEST_PIXEL = 255
 HUGE_SPAN = 1000
 """Between ends further apart than this, small numbers are drawn as often as large ones."""
 
-_UNEVEN = frozenset({"zeros", "ones", "constant", "ramp", "sparse", "image"})
+_UNEVEN = frozenset({"zeros", "ones", "constant", "ramp", "sparse", "image", "contrast"})
 _EXACT = 2**53
 _EXACT_IN_FLOAT32 = 2**16
 """Together with a low end of the same size; what lies further apart is drawn in 64 bits."""

@@ -64,6 +64,30 @@ def test_sparse_values_are_mostly_zeros_but_not_all(size: int) -> None:
     assert 1 <= filled <= max(1, size // 5)
 
 
+# ---- contrast
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (9, 9), (2, 32, 32, 3), (3, 2, 5, 17)])
+def test_contrast_is_of_two_values(shape: tuple[int, ...]) -> None:
+    values = floats("contrast", rng(), shape, FLOAT32)
+    assert values.shape == shape
+    assert set(np.unique(values)) <= {-1.0, 1.0}
+    assert set(np.unique(shares("contrast", rng(), shape, FLOAT32))) <= {0.0, 1.0}
+
+
+def test_contrast_is_in_blocks_of_one_to_four() -> None:
+    found = set()
+    for seed in range(20):
+        values = floats("contrast", np.random.default_rng(seed), (1, 32, 32, 1), FLOAT32)[0, ..., 0]
+        blocks = [
+            block
+            for block in (4, 2, 1)
+            if (values == np.kron(values[::block, ::block], np.ones((block, block)))).all()
+        ]
+        found.add(blocks[0])
+    assert found == {1, 2, 4}
+
+
 # ---- images
 
 
