@@ -18,7 +18,9 @@ NEEDS_TENSORFLOW = (
     "harness.inspection",
     "harness.original",
     "harness.runtime",
+    "harness.comparison",
     "harness.proof",
+    "harness.runners",
     "harness.scrutiny",
 )
 EXPORTERS = "harness.exporters"

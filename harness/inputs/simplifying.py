@@ -67,6 +67,8 @@ def _simpler_sizes(axis: Axis, size: int) -> list[int]:
     sizes = [each for each in axis.sizes if each]
     if size == 0:
         return sizes[:_NONEMPTY]
+    if size not in sizes:
+        sizes = sorted({*sizes, size})  # one that is tried once
     place = sizes.index(size)
     steps = [place >> halvings for halvings in range(place.bit_length())]
     return [sizes[place - step] for step in steps]

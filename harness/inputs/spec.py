@@ -129,14 +129,16 @@ def _axes(data: Mapping[str, Any], source: str) -> dict[str, Axis]:
 
 
 def _axis(name: str, table: Table) -> Axis:
-    table.check_keys(("sizes", "range"))
+    table.check_keys(("sizes", "range", "once"))
     if "sizes" in table and "range" in table:
         raise table.fault("sizes and range exclude each other: keep one")
+    once = tuple(table.need("once", _AXIS_SIZES)) if "once" in table else ()
     if "sizes" in table:
-        return Axis(name=name, sizes=tuple(sorted(set(table.need("sizes", _AXIS_SIZES)))))
+        sizes = tuple(sorted(set(table.need("sizes", _AXIS_SIZES))))
+        return Axis(name=name, sizes=sizes, once=once)
     if "range" in table:
         low, high = table.need("range", _AXIS_RANGE)
-        return Axis(name=name, sizes=tuple(range(low, high + 1)))
+        return Axis(name=name, sizes=tuple(range(low, high + 1)), once=once)
     raise table.fault("its sizes are missing: sizes = [8, 16] or range = [1, 16]")
 
 

@@ -77,10 +77,15 @@ def _axes(domains: Mapping[str, Domain]) -> list[Axis]:
 
 
 def _axis(axis: Axis) -> str:
-    lines = [_comment(f"other sizes are refused by {axis.refused_by}")] if axis.refused_by else []
+    why = f"some other sizes are refused by {axis.refused_by}"
+    lines = [_comment(why)] if axis.refused_by else []
     low, high = axis.sizes[0], axis.sizes[-1]
     is_range = len(axis.sizes) > 2 and axis.sizes == tuple(range(low, high + 1))
-    keys = {"range": (low, high)} if is_range else {"sizes": axis.sizes}
+    keys: dict[str, tuple[int, ...]] = {"sizes": axis.sizes}
+    if is_range:
+        keys = {"range": (low, high)}
+    if axis.once:
+        keys["once"] = axis.once
     return "\n".join([*lines, *_table(("axes", axis.name), keys)])
 
 

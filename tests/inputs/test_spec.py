@@ -259,3 +259,9 @@ def test_files_are_seen_from_the_folder_of_the_spec(
     (known,) = spec.known
     assert spec.domains["x"].values == known.feeds["x"]
     assert str(known.feeds["x"]) == "from specs/cat.png"
+
+
+def test_a_size_may_be_tried_once() -> None:
+    text = '[axes.a]\nrange = [1, 3]\nonce = [64]\n[inputs.x]\nshape = ["a"]'
+    (domain,) = parse_input_spec(text).domains.values()
+    assert domain.shape == (Axis(name="a", sizes=(1, 2, 3), once=(64,)),)

@@ -93,7 +93,7 @@ named_features = st.dictionaries(st.text(), features, max_size=2)
 
 # Of one name, one size: a file cannot state two.
 AXES = (
-    Axis(name="batch", sizes=(0, 1, 2, 3)),
+    Axis(name="batch", sizes=(0, 1, 2, 3), once=(512,)),
     Axis(name="x[1]", sizes=(8, 16, 24)),
     Axis(name='a "b"\n.é', sizes=(5,)),
     Axis(name="1", sizes=(1, 2)),
@@ -186,7 +186,7 @@ def test_an_axis_says_who_refuses_other_sizes() -> None:
     axis = Axis(name="x[1]", sizes=(7, 8, 9), refused_by="conv/Conv2D")
     text = spec_text({"x": Domain(shape=(axis,))})
     assert text == (
-        "# other sizes are refused by conv/Conv2D\n"
+        "# some other sizes are refused by conv/Conv2D\n"
         '[axes."x[1]"]\n'
         "range = [7, 9]\n\n"
         "[inputs.x]\n"
@@ -200,7 +200,7 @@ def test_an_axis_of_several_inputs_has_the_sizes_that_all_of_them_take() -> None
         "y": Domain(shape=(Axis(name="a", sizes=(8, 9, 10), refused_by="conv"),)),
     }
     assert spec_text(domains).startswith(
-        "# other sizes are refused by conv\n[axes.a]\nsizes = [8, 9]\n"
+        "# some other sizes are refused by conv\n[axes.a]\nsizes = [8, 9]\n"
     )
 
 
