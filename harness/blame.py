@@ -20,7 +20,7 @@ import numpy as np
 from harness.criteria import Array, is_inexact
 from harness.domain import Choices, Domain, Number, NumberTexts, Pictures, Range, Sounds, Values
 from harness.errors import Rejected, TimedOut
-from harness.inputs.spec_text import spec_text
+from harness.inputs.spec import spec_text
 from harness.memo import Feeds, Memo, Run
 from harness.signature import Shape, Signature, TensorSpec
 from harness.tally import Cause, Rejections

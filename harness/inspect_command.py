@@ -139,7 +139,7 @@ def _write_input_spec(path: Path, inspection: Inspection, request: Request) -> N
             f"--write-input-spec {path}: say of which inputs with {option}; without "
             f"--write-input-spec, the choices are listed"
         )
-    from harness.inputs.spec_text import spec_text
+    from harness.inputs.spec import spec_text
 
     model = request.said(str(inspection.path))
     text = spec_text(inspection.domains, signature=graph.signature, model=model)

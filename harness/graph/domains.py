@@ -8,9 +8,9 @@ from dataclasses import replace
 from tensorflow.core.framework import graph_pb2
 
 from harness.domain import Domain
-from harness.graph.once import with_sizes_tried_once
-from harness.graph.reading import read_values
-from harness.graph.sizes import working_sizes
+from harness.graph.reading.values import read_values
+from harness.graph.sizes.once import with_sizes_tried_once
+from harness.graph.sizes.working import working_sizes
 from harness.signature import Signature
 
 

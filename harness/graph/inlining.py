@@ -22,7 +22,7 @@ from tensorflow.python.framework import op_def_registry, tensor_util
 
 from harness.graph.dtypes import argument_dtypes, dtype_enum
 from harness.graph.extract import needed_functions
-from harness.graph.op_arguments import count_of
+from harness.graph.reading.op_arguments import count_of
 from harness.tensor_names import canonical, is_control, node_name
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})

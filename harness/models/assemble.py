@@ -13,7 +13,7 @@ from harness.graph.dtypes import dtype_name
 from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
 from harness.graph.infer import infer_inputs, infer_outputs
 from harness.graph.narrow import narrowed
-from harness.graph.reading import defaults_of
+from harness.graph.reading.values import defaults_of
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import VARIABLE_OPS
 from harness.graph.tensors import specs_of, with_static_shapes

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from harness.domain import Domain
-from harness.graph.reading import read_values
+from harness.graph.reading.values import read_values
 from harness.models.assemble import Named, assemble
 from harness.models.model import Model
 from harness.models.opening import open_model

@@ -1,0 +1,1 @@
+"""Sizes of unknown dimensions: trials of TensorFlow's shape functions, and what follows."""
