@@ -269,10 +269,10 @@ class Domain:
     """What is known of an input beside its dtype; None and "" leave it open.
 
     `shape` narrows the signature's. `distribution` is the only one of `inputs.distributions` that
-    is drawn. `landmarks` are numbers that the graph compares the input with: they are drawn too, and
-    their neighbours. `default` is what the graph takes in every element where nothing is fed. `dtype` is
-    held against the signature's. `read_from` is the node of the graph that says so, "" for what the
-    user states.
+    is drawn. `landmarks` are numbers that the graph compares the input with: they are drawn too,
+    and their neighbours. `default` is what the graph takes in every element where nothing is fed.
+    `dtype` is held against the signature's. `read_from` is the node of the graph that says so, ""
+    for what the user states.
     """
 
     shape: tuple[int | Axis | None, ...] | None = None
