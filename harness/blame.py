@@ -246,7 +246,8 @@ class _Case:
     def _shapes(self) -> Iterator[Shape]:
         """Yield shapes to try, None for any size: what accepted ones share, then one size each."""
         rank = self.value.ndim
-        accepted = list(dict.fromkeys(value.shape for value in self.accepted))
+        # What holds no element is accepted by many, and shows nothing.
+        accepted = list(dict.fromkeys(v.shape for v in self.accepted if v.size))
         alike = [shape for shape in accepted if len(shape) == rank]
         if len(alike) > 1:
             sizes = zip(*alike, strict=True)

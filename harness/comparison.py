@@ -11,7 +11,8 @@ from harness.blame import blame
 from harness.conditioning import Conditioning
 from harness.criteria import Array, Criterion, Exact
 from harness.domain import Domain
-from harness.graph.lint import training_warning
+from harness.errors import Rejected, TimedOut
+from harness.graph.lint import narrow_warnings, training_warning
 from harness.graph.upstream import inputs_above
 from harness.inputs.phases import fed_in_training, in_training
 from harness.known import feeds_of
@@ -24,7 +25,7 @@ from harness.signature import Signature
 from harness.subject import Request
 from harness.tally import Rejections, Tally
 from harness.verdict import ModelWarning, Stage, StageResult
-from harness.verify import Disagreement, compare_on
+from harness.verify import AcceptanceDiffers, Disagreement, compare_on
 
 
 class ForAll(Protocol):
@@ -87,6 +88,8 @@ class Comparison:
                 criterion=criterion,
                 conditioning=conditioning,
             )
+            if agreement.is_of_candidate and agreement.timed_out is not None:
+                self._confirm_that_it_hangs(agreement.timed_out, candidate, feeds, key)
             tally.add(agreement, feeds=feeds, key=key)
             if is_strict and agreement.outputs is not None:
                 scrutiny.look(feeds, agreement.outputs)
@@ -103,8 +106,31 @@ class Comparison:
         objection = scrutiny.fault() or tally.objection(partial(self._blame, mode))
         return replace(
             tally.result(stage, objection),
-            warnings=(*tally.warnings(), *training, *scrutiny.warnings()),
+            warnings=(
+                *tally.warnings(),
+                *training,
+                *scrutiny.warnings(),
+                *narrow_warnings(self._domains),
+            ),
         )
+
+    def _confirm_that_it_hangs(
+        self, error: TimedOut, candidate: Keyed, feeds: Feeds, key: bytes
+    ) -> None:
+        """Run a candidate again that took too long where the reference did not.
+
+        Raises:
+            AcceptanceDiffers: it takes too long again. Once alone may be the machine's fault.
+        """
+        try:
+            candidate(feeds, key=key + b"again")
+        except TimedOut:
+            raise AcceptanceDiffers(
+                f"the candidate ran longer than {error.seconds:g} s, twice, on feeds that the "
+                f"reference answers in time"
+            ) from None
+        except Rejected:
+            pass
 
     def _in_training(
         self, candidate: Keyed, for_all: ForAll, criterion: Criterion

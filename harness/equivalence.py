@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from harness.criteria import Array, Criterion
 from harness.domain import Domain
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 
 Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 """Whatever computes the outputs from feeds, both by the reference's tensor names."""
+
+
+_EMPTY_AGREEMENT = frozenset({"few_examples", "constant_output", "no_weight"})
+"""Warnings of agreement that shows nothing."""
 
 
 def assert_equivalent(
@@ -38,11 +46,13 @@ def assert_equivalent(
     `reference` is a checkpoint, a SavedModel or a .pb, or a `Request` for all that can be said of
     one. `candidate` is a .pb or SavedModel, compared bit for bit and, as deployed, within
     `tolerance`; or a function, of another runtime say, compared within `tolerance`. `domains` say
-    of inputs what the graph does not.
+    of inputs what the graph does not. Other warnings of the report are Python warnings here.
 
     Raises:
-        AssertionError: they differ, or nothing was compared; the message is that of the report.
-        RequestError: a name is none of the model's, or a path leads to nothing.
+        AssertionError: they differ, nothing was compared, or agreement shows nothing; the message
+            is that of the report.
+        RequestError: the reference's path leads to nothing, or a name is none of the model's.
+        TypeError: a function gives no arrays by name.
     """
     asked = reference if isinstance(reference, Request) else Request(path=Path(reference))
     asked = replace(
@@ -55,6 +65,10 @@ def assert_equivalent(
         for result in _stages(proof, candidate, max_examples, tolerance, seed):
             if result.status is not Status.PASSED:
                 raise AssertionError(f"{result.stage}: {result.reason}")
+            for warning in result.warnings:
+                if warning.code in _EMPTY_AGREEMENT:
+                    raise AssertionError(f"{result.stage}: {warning.message}")
+                warnings.warn(f"{warning.code}: {warning.message}", stacklevel=2)
 
 
 @contextmanager
@@ -69,6 +83,16 @@ def _proof(request: Request) -> Iterator[Proof]:
             proof.close()
 
 
+def _arrays(run: Run, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    outputs: object = run(feeds)
+    if not isinstance(outputs, Mapping):
+        raise TypeError(
+            f"the candidate returned {type(outputs).__name__}: it should return a mapping from "
+            f"the reference's output names to arrays"
+        )
+    return {str(name): np.asarray(value) for name, value in outputs.items()}
+
+
 def _stages(
     proof: Proof,
     candidate: str | Path | Run,
@@ -76,13 +100,14 @@ def _stages(
     tolerance: Criterion,
     seed: int,
 ) -> Iterator[StageResult]:
+    from harness.inputs.completing import completed
     from harness.suite.examples import for_all_examples
 
-    proof.model.signature  # noqa: B018 - a name that is none is the caller's mistake, no difference
+    completed(proof.model.signature, proof.domains)  # a wrong name is the caller's mistake
     for_all = for_all_examples(max_examples=max_examples, seed=seed)
     yield proof.restore()
     if callable(candidate):
-        yield proof.outputs_of(candidate, for_all, tolerance=tolerance)
+        yield proof.outputs_of(partial(_arrays, candidate), for_all, tolerance=tolerance)
         return
     path = Path(candidate)
     file = Candidate(name=path.name, method="file", path=path)

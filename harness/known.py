@@ -34,6 +34,16 @@ def feeds_of(known: KnownOutputs, signature: Signature) -> dict[str, Array]:
     return {spec.name: _array(known.feeds[spec.name], spec, known) for spec in signature.inputs}
 
 
+def check_stated(known: KnownOutputs, signature: Signature) -> None:
+    """Look at what is stated, before anything is run.
+
+    Raises:
+        RequestError: as `feeds_of`, and of outputs alike.
+    """
+    feeds_of(known, signature)
+    _expected(known, signature)
+
+
 def check_known(run: Run, known: KnownOutputs, signature: Signature) -> str | None:
     """Return how the outputs of `run` differ from what is known, in one sentence, or None.
 
@@ -41,9 +51,7 @@ def check_known(run: Run, known: KnownOutputs, signature: Signature) -> str | No
         RequestError: as `feeds_of`, and of outputs alike.
     """
     feeds = feeds_of(known, signature)
-    _check_names(known.outputs, signature.output_names, known, "outputs", "output")
-    specs = [spec for spec in signature.outputs if spec.name in known.outputs]
-    expected = {spec.name: _array(known.outputs[spec.name], spec, known) for spec in specs}
+    expected = _expected(known, signature)
     try:
         actual = run(feeds)
     except Rejected as rejection:
@@ -54,6 +62,12 @@ def check_known(run: Run, known: KnownOutputs, signature: Signature) -> str | No
     found = {name: compare(expected[name], actual[name], criterion=criterion) for name in expected}
     said = [difference.describe(name) for name, difference in found.items() if difference]
     return f"{known.where}: {'; '.join(said)}" if said else None
+
+
+def _expected(known: KnownOutputs, signature: Signature) -> dict[str, Array]:
+    _check_names(known.outputs, signature.output_names, known, "outputs", "output")
+    specs = [spec for spec in signature.outputs if spec.name in known.outputs]
+    return {spec.name: _array(known.outputs[spec.name], spec, known) for spec in specs}
 
 
 def _check_names(

@@ -168,6 +168,7 @@ def _describe(subject: Subject) -> list[str]:
         RequestError: a name that the user gives does not exist in the model.
     """
     from harness.inputs.strategies import from_signature
+    from harness.known import check_stated
     from harness.models.opening import open_model
     from harness.report.terminal import signature_lines
 
@@ -178,6 +179,8 @@ def _describe(subject: Subject) -> list[str]:
         said = f"reference {subject.name}: {request.path} cannot be used: {error}"
         return [request.said(said)]
     from_signature(model.signature, domains=request.domains)
+    for known in request.known:
+        check_stated(known, model.signature)
     return [
         request.said(f"reference {subject.name}: {model.kind.replace('_', ' ')} {model.path}"),
         *signature_lines(

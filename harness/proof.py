@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.comparison import MOVED, Comparison, ForAll
-from harness.criteria import Array, Criterion, Exact
+from harness.criteria import NO_DIFFERENCE, Array, Criterion, Exact
 from harness.domain import Domain, merged
 from harness.drawn import drawn_inputs
 from harness.errors import (
@@ -212,7 +212,9 @@ class Proof:
     def has_compared(self) -> bool:
         """Say whether the outputs of any candidate were compared so far."""
         return any(
-            stage is Stage.OUTPUTS and result.compared > 0
+            stage is Stage.OUTPUTS
+            # Of the example that shows a difference, nothing else is counted.
+            and (result.compared > 0 or result.measured != NO_DIFFERENCE)
             for (stage, _), result in self._results.items()
         )
 

@@ -138,7 +138,8 @@ class Tally:
             found.append(f"both sides rejected {self.rejected} of {total} examples")
         if self._last_timed_out is not None:
             found.append(
-                f"{self.timed_out} of {total} ran longer than {self._last_timed_out.seconds:g} s"
+                f"{self.timed_out} of {total} ran longer than {self._last_timed_out.seconds:g} s "
+                f"(--example-timeout)"
             )
         if self.ill_conditioned:
             found.append(

@@ -60,6 +60,8 @@ class Agreement:
     measured: Measurement = NO_DIFFERENCE
     rejection: Rejected | None = None
     timed_out: TimedOut | None = None
+    is_of_candidate: bool = False
+    """Whether it was the candidate alone that took too long."""
     is_ill_conditioned: bool = False
 
 
@@ -86,7 +88,7 @@ def compare_on(
         return Agreement(timed_out=expected)  # nothing is waited for that would not be compared
     actual = _run(candidate, feeds)
     if isinstance(actual, TimedOut):
-        return Agreement(timed_out=actual)
+        return Agreement(timed_out=actual, is_of_candidate=True)
     if isinstance(expected, Rejected) or isinstance(actual, Rejected):
         return _compare_rejections(expected, actual, criterion)
     if expected.keys() != actual.keys():

@@ -121,3 +121,19 @@ def test_a_name_that_does_not_exist_is_no_difference(prefix: Path, frozen: Path)
 def test_importing_it_imports_no_tensorflow() -> None:
     code = "import harness, sys; harness.assert_equivalent; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_agreement_on_nothing_is_no_agreement(prefix: Path, frozen: Path) -> None:
+    nothing = {"inputs": Domain(shape=(0, 4))}
+    with pytest.raises(AssertionError, match=r"outputs: .*(distinct|no element)"):
+        assert_equivalent(prefix, frozen, outputs=OUTPUTS, domains=nothing)
+
+
+def test_a_function_that_gives_no_outputs_by_name_is_told(prefix: Path) -> None:
+    with pytest.raises(TypeError, match="returned list: it should return a mapping"):
+        assert_equivalent(prefix, lambda _: [1.0], outputs=OUTPUTS)  # type: ignore[arg-type]
+
+
+def test_a_domain_of_no_input_is_the_callers_mistake(prefix: Path, frozen: Path) -> None:
+    with pytest.raises(RequestError, match="nearest: inputs"):
+        assert_equivalent(prefix, frozen, outputs=OUTPUTS, domains={"input": Domain()})

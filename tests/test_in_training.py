@@ -81,7 +81,8 @@ def add_one(name: str) -> Callable[[GraphDef], None]:
     def change(graph_def: GraphDef) -> None:
         (node,) = (node for node in graph_def.node if node.name == name)
         tensor = node.attr["value"].tensor
-        tensor.CopyFrom(tensor_util.make_tensor_proto(tensor_util.MakeNdarray(tensor) + 1))
+        value = tensor_util.MakeNdarray(tensor)
+        tensor.CopyFrom(tensor_util.make_tensor_proto(value + value.dtype.type(1)))
 
     return change
 

@@ -16,6 +16,7 @@ from fixtures.training import fresh_session, save_initialised
 from harness.comparison import ForAll
 from harness.criteria import Array, Close
 from harness.domain import Domain
+from harness.graph.freezing import freeze
 from harness.memo import Feeds
 from harness.proof import Proof
 from harness.runtime import Mode, Runner
@@ -236,7 +237,7 @@ def test_examples_most_of_which_take_too_long_prove_nothing(proves: Proves) -> N
     result = proves(counting, example_seconds=0.05).outputs(DIRECT, on(rounds(1, 10**9, 10**8)))
     assert result.status is Status.FAILED
     assert result.reason.startswith(
-        "2 of 3 ran longer than 0.05 s, so that too little was compared"
+        "2 of 3 ran longer than 0.05 s (--example-timeout), so that too little was compared"
     )
 
 
@@ -307,3 +308,28 @@ def test_the_input_is_looked_for_once_however_many_candidates(
         result = proof.outputs(Candidate(name=method, method=method), on([ids(99), ids(-1)]))
         assert result.reason.endswith("; ids")
     assert len(asked) == 1
+
+
+def test_a_candidate_that_hangs_where_the_reference_answers_is_a_disagreement(
+    proves: Proves, tmp_path: Path
+) -> None:
+    def build() -> None:
+        first = (tf.constant(0, tf.int64), variable("start", np.float32(0.5)))
+        limit = placeholder((), tf.int64) * tf.constant(1, tf.int64, name="factor")
+        y = tf.while_loop(lambda i, _: i < limit, lambda i, y: (i + 1, tf.tanh(y)), first)[1]
+        tf.identity(y, name="y")
+
+    proof = proves(build, example_seconds=0.2)
+    model = proof.model
+    graph_def = freeze(model.graph_def, weights=model.weights, outputs=["y"])
+    (factor,) = (node for node in graph_def.node if node.name == "factor")
+    factor.attr["value"].tensor.CopyFrom(tensor_util.make_tensor_proto(np.int64(10**9)))
+    path = tmp_path / "hangs.pb"
+    path.write_bytes(graph_def.SerializeToString())
+
+    result = proof.outputs(
+        Candidate(name="hangs.pb", method="file", path=path), on(rounds(0, 3, 0))
+    )
+
+    assert result.status is Status.FAILED
+    assert "the candidate ran longer than 0.2 s, twice" in result.reason

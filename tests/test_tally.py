@@ -81,7 +81,7 @@ def test_examples_most_of_which_were_not_compared_prove_nothing(agreement: Agree
 def test_whatever_kept_examples_from_being_compared_counts_together() -> None:
     objection = tally_of(*accepted(1.0, 2.0), REJECTED, TIMED_OUT, ILL_CONDITIONED).objection()
     assert objection.startswith(
-        "both sides rejected 1 of 5 examples, 1 of 5 ran longer than 3 s, "
+        "both sides rejected 1 of 5 examples, 1 of 5 ran longer than 3 s (--example-timeout), "
         "1 of 5 differ by no more than rounding explains, so that"
     )
 
@@ -125,7 +125,10 @@ def test_after_ten_examples_that_took_too_long_no_other_is_worth_the_time() -> N
     assert not tally_of(*[TIMED_OUT] * 9).has_given_up
     tally = tally_of(*accepted(1.0), *[TIMED_OUT] * 10)
     assert tally.has_given_up
-    assert "10 of 11 ran longer than 3 s, and no other was tried" in tally.objection()
+    assert (
+        "10 of 11 ran longer than 3 s (--example-timeout), and no other was tried"
+        in tally.objection()
+    )
 
 
 def test_others_are_tried_while_most_are_in_time() -> None:

@@ -30,4 +30,4 @@ def domains_of(
         read[name] = replace(
             known, default=domain.default, read_from=known.read_from or domain.read_from
         )
-    return with_sizes_tried_once(working_sizes(graph_def, signature, read), graph_def)
+    return with_sizes_tried_once(working_sizes(graph_def, signature, read), graph_def, signature)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
+from harness.domain import Domain, Range
 from harness.errors import listed
 from harness.graph.extract import all_nodes
 from harness.graph.randomness import UNWRITTEN_OP, random_nodes, random_ops
@@ -116,6 +119,24 @@ def warnings(
             )
         )
     return tuple(found)
+
+
+def narrow_warnings(domains: Mapping[str, Domain]) -> tuple[ModelWarning, ...]:
+    """Warn of inputs of which one value alone could be read off the graph: it may accept more."""
+    return tuple(
+        ModelWarning(
+            code="narrow_input",
+            message=(
+                f"{name} was fed {domain.values.low} alone, which is all that could be read from "
+                f"{domain.read_from}: state what else it accepts with --input-spec FILE"
+            ),
+            nodes=(name,),
+        )
+        for name, domain in domains.items()
+        if isinstance(domain.values, Range)
+        and domain.values.low == domain.values.high
+        and domain.read_from
+    )
 
 
 def training_warning(fed: str, found: str) -> ModelWarning:

@@ -95,11 +95,14 @@ def _model(console: Console, model: ModelReport, *, width: int) -> None:
         _sentence(console, Text(model.message), width=width)
     elif model.candidates:
         console.print(_table(model.candidates))
-        for told in drawn_lines(model.facts.drawn):
+        for told in [*_not_compared(model), *drawn_lines(model.facts.drawn)]:
             _sentence(console, Text(told), width=width)
     for (verdict, message), names in _explanations(model).items():
         style = _STYLES[verdict]
-        line = Text.assemble((str(verdict), style), ": ", message, " (", ", ".join(names), ")")
+        who = f" ({', '.join(names)})"
+        # What ends in lines to copy keeps them clean.
+        first, last = (who, "") if "\n" in message else ("", who)
+        line = Text.assemble((str(verdict), style), first, ": ", message, last)
         _sentence(console, line, width=width)
     for warning in model.warnings:
         line = Text.assemble(("warning", "yellow"), ": ", warning.message)
@@ -115,6 +118,23 @@ def _explanations(model: ModelReport) -> dict[tuple[Verdict, str], list[str]]:
             continue  # where the model itself failed, that was said above
         found.setdefault((candidate.verdict, candidate.message), []).append(candidate.name)
     return found
+
+
+def _not_compared(model: ModelReport) -> list[str]:
+    """Return how many examples were not compared and why, each line once for all it holds for."""
+    found: dict[str, list[str]] = {}
+    for candidate in model.candidates:
+        for stage, result in candidate.stages.items():
+            counts = (
+                (result.rejected, "refused by both sides"),
+                (result.timed_out, "that ran too long"),
+                (result.ill_conditioned, "that differ by no more than rounding explains"),
+            )
+            said = ", ".join(f"{count} {why}" for count, why in counts if count)
+            if said:
+                line = f"{stage}: of {result.examples} examples, not compared: {said}"
+                found.setdefault(line, []).append(candidate.name)
+    return [f"{line} ({', '.join(names)})" for line, names in found.items()]
 
 
 def _sentence(console: Console, text: Text, *, width: int) -> None:

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
+from harness.domain import Domain, Range
 from harness.graph.extract import extract
-from harness.graph.lint import obstacle, random_warning, warnings
+from harness.graph.lint import narrow_warnings, obstacle, random_warning, warnings
 
 
 def graph_of(build: Callable[[], object]) -> GraphDef:
@@ -232,3 +233,15 @@ def test_weights_before_a_cut_are_warned_of() -> None:
     (warning,) = warnings(variables=1, saved_tensors=5, cut_off=("body/w",))
     assert warning.code == "cut_off"
     assert "body/w lie before the input pipeline" in warning.message
+
+
+def test_an_input_of_which_one_value_was_read_is_warned_of() -> None:
+    domains = {
+        "ids": Domain(values=Range(low=0, high=0), read_from="lookup"),
+        "stated": Domain(values=Range(low=0, high=0)),
+        "wide": Domain(values=Range(low=0, high=1), read_from="lookup"),
+    }
+    (warning,) = narrow_warnings(domains)
+    assert (warning.code, warning.nodes) == ("narrow_input", ("ids",))
+    assert "fed 0 alone" in warning.message
+    assert "lookup" in warning.message

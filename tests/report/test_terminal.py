@@ -79,6 +79,12 @@ def test_a_model_that_differs_is_told_with_the_stage_and_the_reason() -> None:
     assert "different: y[0] = 1.0, but should be 0.0 (old.pb)" in text
 
 
+def test_lines_to_copy_have_nothing_after_them() -> None:
+    text = shown(model(different("state it:\n  [inputs.ids]\n  range = [0, 3]", name="old.pb")))
+    assert "  different (old.pb): state it:\n" in text
+    assert "range = [0, 3]\n" in f"{text}\n"
+
+
 def test_a_broken_model_is_told_once() -> None:
     failed = result(Stage.RESTORE, Status.FAILED, reason="no value for the variable w")
     skipped = candidate(result(Stage.EXPORT, Status.SKIPPED, reason="restore failed"))
@@ -116,6 +122,22 @@ def test_what_feeds_were_drawn_from_is_told_beneath_the_table() -> None:
     text = shown(replace(agreed, facts=replace(agreed.facts, drawn=drawn)))
     assert "drawn: ids [batch]: batch 0..8; 0 to 49 (read from lookup)\n" in text
     assert text.splitlines()[-1] == "  drawn: x [3]"
+
+
+def test_examples_that_were_not_compared_are_told_once_with_whom_they_concern() -> None:
+    text = shown(
+        model(
+            equivalent("a", examples=100, rejected=1, timed_out=2, ill_conditioned=3),
+            equivalent("b", examples=100),
+        ),
+        width=200,
+    )
+    assert (
+        "  outputs: of 100 examples, not compared: 1 refused by both sides, 2 that ran too long, "
+        "3 that differ by no more than rounding explains (a)\n"
+    ) in text
+    assert "(a, b)" not in text
+    assert "(b)" not in text
 
 
 def test_of_many_inputs_some_are_told_and_the_others_counted() -> None:

@@ -141,6 +141,12 @@ class FlatGraph:
             return shape_of(node.attr["value"].tensor.tensor_shape)
         return self._read_statically(tensor)[0]
 
+    def shapes(self) -> list[Shape | None]:
+        """Return the static shapes of all tensors; none where the graph is not accepted."""
+        graph = self._whole
+        operations = graph.get_operations() if graph is not None else ()
+        return [_static_shape(tensor) for op in operations for tensor in op.outputs]
+
     def size(self, tensor: str, axis: int) -> int | None:
         """Return the static size of an axis, None where it is not known."""
         shape = self.shape(tensor)

@@ -7,6 +7,7 @@ input's values in it.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -152,9 +153,7 @@ _PASSES: dict[str, _Pass] = {
 
 _LIMITS = frozenset({"Minimum", "Maximum", "ClipByValue", "Relu6", "Relu"})
 _SUMS = frozenset({"Add", "AddV2", "Sub"})
-_PRODUCTS = frozenset({"Mul", "RealDiv", "Div"})
-_FLOATS_ONLY = frozenset({"Div"})
-"""Of whole numbers it gives whole numbers."""
+_PRODUCTS = frozenset({"Mul", "RealDiv"})
 
 
 def uses(flat: FlatGraph, tensor: str) -> Iterator[Use]:
@@ -206,4 +205,6 @@ def _computed(flat: FlatGraph, use: Use) -> Iterator[Carried]:
         scale, offset = carried.scale / number, carried.offset / number
     else:
         return
-    yield replace(carried, tensor=node.name, scale=scale, offset=offset)
+    # Of the smallest and the largest numbers there is no way back.
+    if scale and math.isfinite(scale) and math.isfinite(offset):
+        yield replace(carried, tensor=node.name, scale=scale, offset=offset)

@@ -26,6 +26,7 @@ from harness.domain import (
     Value,
     Values,
 )
+from harness.graph.reading.amounts import few_where_they_are_amounts
 from harness.graph.reading.flat import Array, FlatGraph
 from harness.graph.reading.following import Number, uses
 from harness.graph.reading.rules import arguments, ids, landmarks, lengths, phases, shapes, strings
@@ -67,7 +68,11 @@ def read_values(graph_def: graph_pb2.GraphDef, signature: Signature) -> dict[str
     }
     for triple in sparse:
         _join(domains, triple)
-    return domains
+    parts = {part for each in sparse for part in (each.indices, each.values, each.dense_shape)}
+    return {
+        name: domain if name in parts else few_where_they_are_amounts(flat, name, domain)
+        for name, domain in domains.items()
+    }
 
 
 def defaults_of(graph_def: graph_pb2.GraphDef, names: Iterable[str]) -> dict[str, Domain]:

@@ -26,6 +26,7 @@ _SIDES = (8, 10, 12, 16, 20, 24, 28, 30, 32, 40, 48, 60, 64, 80, 96, 100, 120, 1
 _SHAPES = sorted(itertools.product(_SIDES, _SIDES), key=lambda s: (max(s) / min(s), s))
 _BATCH_PRIMES = (7, 11, 13, 17, 19, 23, 29)
 _PRIMES = (331, 337, 347, 349, 353, 359, 367, 373, 379, 383, 389, 397, 401, 409, 419, 421)
+_SMALL_PRIMES = (31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
 _MOST_ROUNDS = 12
 _CHANNELS = "is not a multiple of input depth of filter"
 """A multiple would make the convolution a grouped one, which not every kernel computes."""
@@ -68,7 +69,17 @@ def settled(trials: Trials, axes: Mapping[Slot, Axis]) -> tuple[Group, ...]:
     Leading dimensions are one group unless shape functions object. Dimensions of `axes` that have
     one name have one size.
     """
-    alone = _named_groups(trials.slots, axes)
+    found = _settled(trials, axes, _PRIMES)
+    if any(group.is_found and not group.is_leading for group in found):
+        # A table of positions, say, has fewer rows than the larger of the unlikely sizes.
+        other = _settled(trials, axes, _SMALL_PRIMES)
+        if all(group.size is not None for group in other):
+            return min(found, other, key=lambda groups: sum(group.is_found for group in groups))
+    return found
+
+
+def _settled(trials: Trials, axes: Mapping[Slot, Axis], primes: Sequence[int]) -> tuple[Group, ...]:
+    alone = _named_groups(trials.slots, axes, primes)
     together = _with_leads_joined(alone)
     if not trials.slots or not trials.can_be_tried:
         return tuple(replace(group, size=None) for group in together)
@@ -90,12 +101,14 @@ def settled(trials: Trials, axes: Mapping[Slot, Axis]) -> tuple[Group, ...]:
     return tuple(search.done)
 
 
-def _named_groups(slots: Iterable[Slot], axes: Mapping[Slot, Axis]) -> list[Group]:
+def _named_groups(
+    slots: Iterable[Slot], axes: Mapping[Slot, Axis], primes: Sequence[int]
+) -> list[Group]:
     """Return a group for each name and for each dimension without one, with unlike sizes."""
     members: dict[object, list[Slot]] = {}
     for slot in slots:
         members.setdefault(axes[slot].name if slot in axes else slot, []).append(slot)
-    batches, others = iter(_BATCH_PRIMES), iter(_PRIMES)
+    batches, others = iter(_BATCH_PRIMES), iter(primes)
     groups: list[Group] = []
     for group in map(tuple, members.values()):
         is_leading = all(_is_leading(slot, axes) for slot in group)

@@ -8,16 +8,41 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from harness.domain import Axis, Domain
 from harness.graph.sizes.once import with_sizes_tried_once
+from harness.signature import Signature, TensorSpec
 
 BATCH = Axis(name="batch", sizes=tuple(range(9)))
 HEIGHT = Axis(name="height", sizes=tuple(range(33)))
 WIDTH = Axis(name="width", sizes=tuple(range(33)))
 
 
-def once(*shape: int | Axis, graph_def: GraphDef | None = None) -> dict[str, tuple[int, ...]]:
+def signature_of(domains: dict[str, Domain], dtype: str = "float32") -> Signature:
+    specs = (
+        TensorSpec(
+            name=name,
+            dtype=dtype,
+            shape=tuple(None if isinstance(s, Axis) else s for s in domain.shape or ()),
+        )
+        for name, domain in domains.items()
+    )
+    return Signature(inputs=tuple(specs), outputs=())
+
+
+def passed_on(domains: dict[str, Domain]) -> GraphDef:
+    """A graph that computes nothing larger than its inputs."""
+    with tf.Graph().as_default() as graph:
+        for spec in signature_of(domains).inputs:
+            tf.identity(tf.compat.v1.placeholder(tf.float32, spec.shape, name=spec.name))
+        return graph.as_graph_def()
+
+
+def once(
+    *shape: int | Axis, graph_def: GraphDef | None = None, dtype: str = "float32"
+) -> dict[str, tuple[int, ...]]:
     """The sizes tried once, by axis, of an input of that shape."""
     domains = {"x": Domain(shape=shape)}
-    (domain,) = with_sizes_tried_once(domains, graph_def or GraphDef()).values()
+    signature = signature_of(domains, dtype)
+    found = with_sizes_tried_once(domains, graph_def or passed_on(domains), signature)
+    (domain,) = found.values()
     return {axis.name: axis.once for axis in domain.shape or () if isinstance(axis, Axis)}
 
 
@@ -43,7 +68,7 @@ def test_a_batch_of_large_rows_is_not_made_larger() -> None:
 
 def test_the_largest_of_several_inputs_says_how_many_rows() -> None:
     domains = {"x": Domain(shape=(BATCH, 4)), "y": Domain(shape=(BATCH, 100, 100))}
-    found = with_sizes_tried_once(domains, GraphDef())
+    found = with_sizes_tried_once(domains, passed_on(domains), signature_of(domains))
     assert [domain.shape[0] for domain in found.values() if domain.shape] == [
         Axis(name="batch", sizes=BATCH.sizes, once=(104,))
     ] * 2
@@ -67,4 +92,21 @@ def test_sides_that_shape_functions_limit_are_left_alone() -> None:
 
 
 def test_an_input_of_unknown_rank_is_left_alone() -> None:
-    assert with_sizes_tried_once({"x": Domain()}, GraphDef()) == {"x": Domain()}
+    domains = {"x": Domain()}
+    assert with_sizes_tried_once(domains, GraphDef(), signature_of(domains)) == domains
+
+
+def widened(columns: int) -> GraphDef:
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 4], name="x")
+        tf.tile(x, [1, columns // 4])
+        return graph.as_graph_def()
+
+
+def test_the_largest_tensor_that_is_computed_says_how_many_rows() -> None:
+    assert once(BATCH, 4, graph_def=widened(2**16))["batch"] == (64,)
+    assert once(BATCH, 4, graph_def=widened(2**22))["batch"] == ()
+
+
+def test_what_strings_hold_is_not_known_and_may_be_large() -> None:
+    assert once(BATCH, dtype="string")["batch"] == ()

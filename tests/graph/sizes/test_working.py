@@ -685,3 +685,19 @@ def test_every_fixture_runs_with_what_is_drawn(
     assert drawn.get("batch", [1])[0] == 1
     for pick in (min, max, random.Random(2).choice):
         assert session.accepts({name: pick(sizes) for name, sizes in drawn.items()})
+
+
+@pytest.mark.parametrize("positions", [64, 128, 512])
+def test_a_table_of_positions_leaves_the_time_open(positions: int, model_of: ModelOf) -> None:
+    """Also where it has fewer rows than the sizes that are tried first."""
+    x, mask = given("x", None, None, 4), given("mask", None, None)
+    table = weights(positions, 4)
+    summed = x + table[: tf.shape(x)[1]]
+    model = model_of(
+        summed * mask[:, :, tf.newaxis] + tf.matmul(summed, summed, transpose_b=True) @ x
+    )
+
+    found = found_of(model)
+
+    assert sizes_of(found)["x[1]"] == tuple(range(33))
+    assert shapes_of(found)["mask"] == ("batch", "x[1]")

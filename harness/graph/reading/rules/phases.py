@@ -23,10 +23,15 @@ from harness.graph.reading.rules.finding import Finding, Rule, Subject, found
 from harness.tensor_names import node_name
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_TRAINED = frozenset({"train", "training", "trainable", "learning", "phase", "dropout", "augment"})
-_NOT_TRAINED = frozenset({"inference", "infer", "eval", "evaluation", "evaluate", "test",
-                          "testing", "predict", "prediction", "predicting",
+_TRAINED = frozenset({"train", "training", "trainable"})
+_NOT_TRAINED = frozenset({"inference", "infer", "inferring", "eval", "evaluation", "evaluate",
                           "deterministic"})  # fmt: skip
+# These mean it alone, or with a word that says no more: phase, is_test, keras_learning_phase.
+_WEAKLY_TRAINED = frozenset({"learning", "phase", "dropout", "augment"})
+_WEAKLY_NOT_TRAINED = frozenset({"test", "testing", "predict", "prediction", "predicting"})
+_PLAIN = frozenset(
+    {"is", "in", "on", "use", "do", "with", "mode", "flag", "keras", "placeholder", "input"}
+)
 _LOOKED_AT = 200
 """Nodes of a branch; what it does differently in training stands near its beginning."""
 _NEAR = 12
@@ -57,10 +62,18 @@ def _named_flag(subject: Subject, use: Use) -> Iterator[Finding]:
 
 def _said_by_name(name: str) -> bool | None:
     """Return the value in training of a flag of that name, None where the name says nothing."""
-    words = {word.lower() for word in _WORDS.findall(node_name(name))}
+    # A scope says where a flag was made and not what it is, unless its own name says nothing.
+    for part in reversed(node_name(name).split("/")):
+        words = {word.lower() for word in _WORDS.findall(part)}
+        if told := words - _PLAIN:
+            break
     if words & _TRAINED:
         return True
-    return False if words & _NOT_TRAINED else None
+    if words & _NOT_TRAINED:
+        return False
+    if told and told <= _WEAKLY_TRAINED:
+        return True
+    return False if told and told <= _WEAKLY_NOT_TRAINED else None
 
 
 def _said_by_branches(flat: FlatGraph, use: Use) -> bool | None:
