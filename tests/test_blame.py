@@ -286,6 +286,16 @@ def test_a_size_that_helps_is_stated_and_the_others_are_left_open() -> None:
     assert found == ("x", Domain(shape=(None, 4)))
 
 
+def test_no_size_is_proposed_that_leaves_nothing_to_feed() -> None:
+    def check(x: Array) -> None:
+        if x.size:
+            refuse("no good")
+
+    name, domain = culprit(check, [{"x": ints()}, {"x": ints(1, 2)}, {"x": ints(3)}])
+    assert name == "x"
+    assert domain is None or domain.shape is None or 0 not in domain.shape
+
+
 def test_a_size_that_the_accepted_examples_share_is_stated() -> None:
     def check(x: Array) -> None:
         if x.shape[1] != 77:

@@ -50,6 +50,21 @@ def test_the_failing_feeds_are_shrunk_to_a_batch_of_one(verify: Verify, wrong: P
     result.stdout.re_match_lines([r"outputs: .*fed inputs.*float32 \[1, \d+\].*"])
 
 
+def test_a_difference_in_the_first_example_is_a_comparison(
+    verify: Verify, regression: Path, tmp_path: Path
+) -> None:
+    model = open_model(Request(path=regression))
+    graph_def = freeze(model.graph_def, weights=model.weights, outputs=["prediction"])
+    right = Frozen(graph_def=graph_def, weights=[variable.name for variable in model.variables])
+    path = tmp_path / "rounded.pb"
+    path.write_bytes(FAULTS["half_precision_weights"].apply(right).SerializeToString())
+
+    result = verify(f"--frozen={path}", methods="none")
+
+    result.assert_outcomes(passed=5, failed=2)
+    result.stdout.no_fnmatch_line("*nothing was compared*")
+
+
 def test_no_traceback_is_shown(verify: Verify, wrong: Path) -> None:
     result = verify(f"--frozen={wrong}", methods="none")
 

@@ -110,3 +110,10 @@ def test_an_assert_of_the_least_and_the_largest_limits(read: Read) -> None:
     with tf.control_dependencies([tf.Assert(is_fine, ["out of range"])]):
         tf.identity(data, name="out")
     assert read()["x"].values == Range(low=0, high=6)
+
+
+def test_there_is_no_way_back_from_the_smallest_and_the_largest_numbers(read: Read) -> None:
+    data = x(tf.float64)
+    tiny = tf.nn.relu6(data * 1e-200 * 1e-200)
+    tf.add(tiny, tf.nn.relu6(data * 1e200 * 1e200), name="out")
+    assert read()["x"] == Domain()

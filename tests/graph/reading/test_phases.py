@@ -47,6 +47,14 @@ def test_a_flag_that_says_the_opposite_is_on(read: Read, name: str) -> None:
 
 
 @pytest.mark.usefixtures("graph", "control_flow")
+@pytest.mark.parametrize("name", ["test_positive", "phase_inverted", "train/use_weights"])
+def test_a_flag_whose_name_says_something_else_is_open(read: Read, name: str) -> None:
+    data = x()
+    tf.identity(tf.cond(flag(name), lambda: 2 * data, lambda: data), name="out")
+    assert read()[name].values is None
+
+
+@pytest.mark.usefixtures("graph", "control_flow")
 def test_a_flag_with_a_dropout_on_one_side_is_told_by_that(read: Read) -> None:
     data, chosen = x(), flag("flag")
     tf.identity(tf.cond(chosen, lambda: tf.nn.dropout(data, 0.5), lambda: data), name="out")
