@@ -35,6 +35,7 @@ MOST_SECONDS = 20.0
 _SIZES = (1, 2, 3, 4, 8, 16, 28, 32, 64, 128, 224)
 _FURTHEST = 1000
 _MOST_NAMED = 3
+_MOST_TOGETHER = 3
 _MOST_ANCHORS = 5
 
 _INTERVAL = re.compile(r"(?:in|range(?: of)?) \[(-?\d+), ?(-?\d+)([\])])")
@@ -70,7 +71,8 @@ def blame(rejections: Rejections, *, run: Run, signature: Signature, upstream: U
     domains = {c.name: c.domain for c in culprits if c.domain is not None}
     if not domains:
         names = " and ".join(culprit.name for culprit in culprits)
-        return f"{said}; state what {names} accepts with --input-spec FILE"
+        verb = "accept" if " and " in names else "accepts"
+        return f"{said}; state what {names} {verb} with --input-spec FILE"
     lines = textwrap.indent(spec_text(domains).rstrip(), "  ")
     return f"{said}; state it with --input-spec FILE:\n{lines}"
 
@@ -117,10 +119,11 @@ def _culprit(
             domain = case.what_helps()
             if domain is not None:
                 return Culprit(name=name, count=cause.count, rejection=rejection, domain=domain)
+    # No one of them helps alone. Those above the error, where they are few, are told together.
     suspects = above or others
-    if len(suspects) != 1:
+    if not suspects or len(suspects) > (_MOST_TOGETHER if above else 1):
         return None
-    return Culprit(name=suspects[0], count=cause.count, rejection=rejection)
+    return Culprit(name=" and ".join(suspects), count=cause.count, rejection=rejection)
 
 
 def _is_accepted(outcome: Rejected | None, _: Rejected) -> bool:

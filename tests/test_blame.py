@@ -506,3 +506,22 @@ def test_where_nobody_is_to_blame_nothing_is_said() -> None:
         refuse("never")
 
     assert said(check, [{"x": floats(1), "y": floats(1)}]) == ""
+
+
+def test_inputs_above_the_error_of_which_none_helps_alone_are_told_together() -> None:
+    def check(user: Array, item: Array, **_: Array) -> None:
+        if not (user == 143).all() or not (item == 1).all():
+            refuse("indices[0] = -940 is not in [0, 35)", "lookup")
+
+    run = running(check)
+    examples = [{"user": ints(9), "item": ints(5), "x": ints(1)}]
+    said = blame(
+        seen(run, examples),
+        run=run,
+        signature=signature_of(examples[0]),
+        upstream=lambda nodes: ("user", "item") if "lookup" in nodes else (),
+    )
+    assert said == (
+        "1 by user and item: indices[0] = -940 is not in [0, 35); state what user and item accept "
+        "with --input-spec FILE"
+    )
