@@ -139,6 +139,11 @@ def _write_input_spec(path: Path, inspection: Inspection, request: Request) -> N
             f"--write-input-spec {path}: say of which inputs with {option}; without "
             f"--write-input-spec, the choices are listed"
         )
+    if path.exists():
+        raise RequestError(
+            f"--write-input-spec {path}: there is such a file, and it may have been edited: remove "
+            f"it, or name another"
+        )
     from harness.inputs.spec import spec_text
 
     model = request.said(str(inspection.path))

@@ -229,18 +229,6 @@ def test_what_is_written_of_the_inputs_changes_nothing_when_it_is_given_back(
     }
 
 
-def test_an_input_spec_is_written_over_an_older_one(
-    regression: Path, inspect: Run, tmp_path: Path
-) -> None:
-    path = tmp_path / "spec.toml"
-    path.write_text("an older one")
-    assert inspect(regression, "--write-input-spec", path)[0] == 0
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith(f"# What the inputs of {regression} accept, as far as the graph says it")
-    assert "[inputs.inputs]" in text
-    assert "an older one" not in text
-
-
 def test_an_input_spec_tells_a_url_as_it_was_given(
     regression: Path, inspect: Run, tmp_path: Path
 ) -> None:
@@ -279,3 +267,14 @@ def test_no_input_spec_is_written_of_a_model_that_cannot_be_used(
     assert "cannot be used: " in " ".join(out.split())
     assert "is missing" in err
     assert not path.exists()
+
+
+def test_an_input_spec_that_is_there_is_not_overwritten(
+    regression: Path, inspect: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text("# edited\n")
+    code, _, err = inspect(regression, f"--write-input-spec={path}")
+    assert code == MISTAKEN
+    assert "there is such a file" in err
+    assert path.read_text() == "# edited\n"
