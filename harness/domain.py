@@ -219,9 +219,14 @@ class Sparse:
     dense_shape: str
     shape: tuple[int | Axis, ...]
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The inputs that are drawn together with the indices."""
+        return tuple(name for name in (self.values, self.dense_shape) if name)
+
     def __str__(self) -> str:
         sizes = ", ".join(size.name if isinstance(size, Axis) else str(size) for size in self.shape)
-        members = " and ".join(name for name in (self.values, self.dense_shape) if name)
+        members = " and ".join(self.members)
         return f"indices of a sparse tensor of [{sizes}], drawn together with {members}"
 
 

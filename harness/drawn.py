@@ -15,8 +15,7 @@ def drawn_inputs(signature: Signature, domains: Mapping[str, Domain]) -> tuple[D
         member: name
         for name, domain in domains.items()
         if isinstance(domain.values, Sparse)
-        for member in (domain.values.values, domain.values.dense_shape)
-        if member
+        for member in domain.values.members
     }
     return tuple(
         _drawn(name, domains.get(name, Domain()), together.get(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,16 +15,13 @@ import numpy as np
 
 from harness.criteria import Array, Criterion
 from harness.domain import Domain
+from harness.memo import Run
 from harness.subject import DEFAULT_EXAMPLES, DEFAULT_TOLERANCE, Candidate, Request
 from harness.verdict import StageResult, Status
 
 if TYPE_CHECKING:
     # Importing it imports TensorFlow, which `import harness` must not.
     from harness.proof import Proof
-
-Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
-"""Whatever computes the outputs from feeds, both by the reference's tensor names."""
-
 
 _EMPTY_AGREEMENT = frozenset({"few_examples", "constant_output", "no_weight"})
 """Warnings of agreement that shows nothing."""

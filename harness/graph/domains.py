@@ -22,7 +22,7 @@ def domains_of(
 ) -> dict[str, Domain]:
     """Return a domain for each input of the extracted graph that computes `signature`.
 
-    `defaults` are those that inputs had in the whole graph (`reading.defaults_of`).
+    `defaults` are those that inputs had in the whole graph (`reading.values.defaults_of`).
     """
     read = read_values(graph_def, signature)
     for name, domain in (defaults or {}).items():

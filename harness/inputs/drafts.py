@@ -61,10 +61,7 @@ class Plan:
         found = {}
         for each in self.inputs:
             if isinstance(each.domain.values, Sparse):
-                sparse = each.domain.values
-                found.update(
-                    dict.fromkeys(filter(None, (sparse.values, sparse.dense_shape)), each.name)
-                )
+                found.update(dict.fromkeys(each.domain.values.members, each.name))
         return found
 
 
