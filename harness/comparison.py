@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 from harness.blame import blame
@@ -95,8 +95,8 @@ class Comparison:
                 scrutiny.look(feeds, agreement.outputs)
 
         try:
-            for known in self._known:
-                check(feeds_of(known, self._model.signature))
+            for feeds in self._known_feeds:
+                check(feeds)
             for_all(self._model.signature, self._domains, check)
             training = self._in_training(candidate, for_all, criterion) if is_strict else ()
         except Disagreement as found:
@@ -113,6 +113,11 @@ class Comparison:
                 *narrow_warnings(self._domains),
             ),
         )
+
+    @cached_property
+    def _known_feeds(self) -> list[Feeds]:
+        """The feeds whose outputs are known, read once for all candidates."""
+        return [feeds_of(known, self._model.signature) for known in self._known]
 
     def _confirm_that_it_hangs(
         self, error: TimedOut, candidate: Keyed, feeds: Feeds, key: bytes
