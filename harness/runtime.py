@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_dtypes
@@ -80,6 +80,7 @@ class Runner:
         self._callable: Any = None
         self._has_run = False
         self._input_shapes: dict[str, Shape | None] = {}
+        self._assigns: dict[str, tuple[Any, Any]] = {}
         self.was_opened = False
         """Whether a session was opened before: graph and weights are known to fit."""
 
@@ -108,6 +109,43 @@ class Runner:
             name: from_session(value)
             for name, value in zip(signature.output_names, values, strict=True)
         }
+
+    def fetch(self, feeds: Mapping[str, Array], tensors: Sequence[str]) -> dict[str, Array]:
+        """Return tensors of the main graph, whatever they are, by name for `feeds`.
+
+        `feeds` may hold other tensors than inputs, which are then fed in the place of what the
+        graph computes. Inside the frame of a V1 loop nothing can be fetched or fed.
+
+        Raises:
+            Rejected, TimedOut, BrokenModel: as a call. A tensor that cannot be fetched is rejected.
+        """
+        if self._fresh_each_time:
+            self.close()
+        self.open()
+        try:
+            values = self._session.run(
+                [session_name(name) for name in tensors],
+                {session_name(name): for_session(value) for name, value in feeds.items()},
+                options=config_pb2.RunOptions(timeout_in_ms=self._milliseconds),
+            )
+        except tf.errors.DeadlineExceededError as error:
+            raise TimedOut(self._seconds) from error
+        except (tf.errors.OpError, ValueError, TypeError, KeyError) as error:
+            raise Rejected(
+                type(error).__name__, first_line(error), nodes=failing_nodes(error)
+            ) from error
+        return {name: from_session(value) for name, value in zip(tensors, values, strict=True)}
+
+    def assign(self, variable: str, value: Array) -> None:
+        """Give a variable of the model another value, until the session is closed.
+
+        Raises:
+            KeyError: the model has no such variable, or it is another handle of one that it has.
+            BrokenModel: the value does not fit.
+        """
+        self.open()
+        placeholder, assign = self._assigns[variable]
+        self._assign_batch([(variable, placeholder, assign, value)])
 
     def _run(self, values: list[Array]) -> Any:
         is_first, self._has_run = not self._has_run, True
@@ -152,6 +190,7 @@ class Runner:
                 f"the outputs cannot be computed from the inputs: {first_line(error)}"
             ) from error
         self._assign(variables, assigns)
+        self._assigns = {v.name: each for v, each in zip(variables, assigns, strict=True)}
         self._input_shapes = {
             name: _static_shape(graph, name) for name in self._model.signature.input_names
         }
@@ -163,6 +202,7 @@ class Runner:
         if self._session is not None:
             self._session.close()
         self._session = self._callable = None
+        self._assigns = {}
         self._has_run = False
 
     def _assign(self, variables: list[Variable], assigns: list[tuple[Any, Any]]) -> None:
@@ -205,10 +245,14 @@ class Runner:
         signature = self._model.signature
         options.feed.extend(session_name(name) for name in signature.input_names)
         options.fetch.extend(session_name(name) for name in signature.output_names)
-        # 0 would be no limit.
-        milliseconds = max(1, min(self._seconds * 1000, _LONGEST_MILLISECONDS))
-        options.run_options.timeout_in_ms = round(milliseconds)
+        options.run_options.timeout_in_ms = self._milliseconds
         return self._session._make_callable_from_options(options)  # noqa: SLF001 (no public way)
+
+
+    @property
+    def _milliseconds(self) -> int:
+        # 0 would be no limit.
+        return round(max(1, min(self._seconds * 1000, _LONGEST_MILLISECONDS)))
 
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)

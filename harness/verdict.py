@@ -21,6 +21,8 @@ class Stage(str, enum.Enum):
     RESTORE = "restore"
     EXPORT = "export"
     RELOAD = "reload"
+    WEIGHTS = "weights"
+    STRUCTURE = "structure"
     OUTPUTS = "outputs"
     DEPLOYED = "deployed"
 
@@ -113,7 +115,8 @@ class StageResult:
 
     `rejected`, `timed_out` and `ill_conditioned` are those of the `examples` that were not
     compared: both sides rejected them, one side took too long, or rounding explains what they
-    differ by.
+    differ by. `transforms` are what an optimiser is known to do to a graph ("batch-norm folding"),
+    as far as `structure` recognised it: then bits cannot be equal, and nothing is proved.
     """
 
     stage: Stage
@@ -128,6 +131,7 @@ class StageResult:
     nodes: int | None = None
     bytes: int | None = None
     warnings: tuple[ModelWarning, ...] = ()
+    transforms: tuple[str, ...] = ()
 
     @property
     def compared(self) -> int:
@@ -179,6 +183,18 @@ class CandidateReport:
         if compared and compared.status is Status.PASSED:
             return Verdict.EQUIVALENT
         return Verdict.UNVERIFIED
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the graph is the reference's and every weight its own, bit for bit.
+
+        What outputs show is corroboration then.
+        """
+        proof = [self.stages.get(stage) for stage in (Stage.WEIGHTS, Stage.STRUCTURE)]
+        return self.verdict is Verdict.EQUIVALENT and all(
+            result is not None and result.status is Status.PASSED and not result.transforms
+            for result in proof
+        )
 
     @property
     def message(self) -> str:

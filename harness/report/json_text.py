@@ -95,6 +95,7 @@ def _candidate_as_json(candidate: CandidateReport) -> dict[str, Any]:
         "name": candidate.name,
         "method": candidate.method,
         "verdict": candidate.verdict.value,
+        "proved": candidate.is_proved,
         "stage": candidate.failed.stage.value if candidate.failed else None,
         "message": candidate.message,
         "stages": {str(s): _stage_as_json(result) for s, result in candidate.stages.items()},
@@ -148,7 +149,8 @@ def _flat_result(stage: Stage, data: Mapping[str, Any]) -> StageResult:
 
 
 def _result(data: Mapping[str, Any]) -> StageResult:
-    rest = {k: v for k, v in data.items() if k not in {"stage", "status", "measured", "warnings"}}
+    made = {"stage", "status", "measured", "warnings", "transforms"}
+    rest = {key: value for key, value in data.items() if key not in made}
     return StageResult(
         stage=Stage(data["stage"]),
         status=Status(data["status"]),
@@ -157,6 +159,7 @@ def _result(data: Mapping[str, Any]) -> StageResult:
             ModelWarning(code=w["code"], message=w["message"], nodes=tuple(w["nodes"]))
             for w in data["warnings"]
         ),
+        transforms=tuple(data["transforms"]),
         **rest,
     )
 
