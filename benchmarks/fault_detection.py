@@ -375,7 +375,7 @@ def as_json(outcome: Outcome) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; exit with 1 where the harness misses what is observable."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--fixtures", nargs="+", type=_fixture, default=FIXTURES, metavar="NAME")
+    parser.add_argument("--fixtures", nargs="+", type=named_fixture, default=FIXTURES, metavar="NAME")
     parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS, metavar="NAME")
     parser.add_argument("--models", type=Path, help="folder in which trained fixtures are kept")
     parser.add_argument(
@@ -419,7 +419,8 @@ def _tried(fixture: Fixture, models: Path, try_in: Callable[..., Outcome]) -> Ou
     return found
 
 
-def _fixture(name: str) -> Fixture:
+def named_fixture(name: str) -> Fixture:
+    """The fixture of that name, for a command line."""
     try:
         return find(name)
     except UnknownFixtureError as error:

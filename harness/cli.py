@@ -7,9 +7,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from harness import __version__
+from harness import __version__, inspect_command, replay_command
 from harness.exporters.registry import method_names
-from harness.inspect_command import add_arguments, run_inspect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,14 +36,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "and what would be frozen. Nothing is run.",
         epilog="example: freezeproof inspect runs/model.ckpt-1000 --outputs=classes",
     )
-    add_arguments(inspect)
+    inspect_command.add_arguments(inspect)
+    replay = commands.add_parser(
+        "replay",
+        help="run a stage that failed again, on the example that showed it",
+        description="Run a stage that failed again, on the example that showed it. Prints FIXED, "
+        "FAILED or ERROR first; the exit code is 0, 1 or 2.",
+        epilog="example: freezeproof replay .freezeproof/model.ckpt-1000-shipped.pb-outputs",
+    )
+    replay_command.add_arguments(replay)
     commands.add_parser("methods", help="list the export methods")
     known = parser.parse_args(arguments)
     if known.command == "methods":
         print("\n".join(method_names()))
         return 0
     if known.command == "inspect":
-        return run_inspect(known)
+        return inspect_command.run_inspect(known)
+    if known.command == "replay":
+        return replay_command.run_replay(known)
     # A process of its own: pytest rewrites the assertions of plugins that were not imported yet,
     # and warns of this one, which was.
     command = [sys.executable, "-m", "pytest", f"--checkpoint={known.path}", *known.options]

@@ -14,6 +14,7 @@ from harness.domain import Domain
 from harness.errors import Rejected, TimedOut
 from harness.graph.lint import narrow_warnings, training_warning
 from harness.graph.upstream import inputs_above
+from harness.influence import Influence
 from harness.inputs.phases import fed_in_training, in_training
 from harness.known import feeds_of
 from harness.memo import Feeds, digest
@@ -48,8 +49,19 @@ TRAINING_EXAMPLES = 10
 MOVED = ("moved", "moved otherwise")
 """The reference with its weights moved, twice: runners that are opened where outputs differ."""
 
+Diagnose = Callable[[Disagreement], tuple[str, ...]]
+"""Say what is behind a disagreement: parts of a sentence."""
+
 Keyed = Callable[..., Mapping[str, Array]]
 """What computes the outputs from feeds and their digest, `key`."""
+
+
+def _check_on(feeds: Feeds, check: Callable[[Feeds], None]) -> None:
+    try:
+        check(feeds)
+    except Disagreement as found:
+        found.feeds = feeds
+        raise
 
 
 class Comparison:
@@ -64,12 +76,23 @@ class Comparison:
         self._domains = domains
         self._runners = runners
         self._scrutiny = Scrutiny(model, request)
+        self._influence = Influence(model, domains, runners)
         self._blamed: dict[Mode, str] = {}
 
     def compare(
-        self, stage: Stage, candidate: Keyed, for_all: ForAll, *, mode: Mode, criterion: Criterion
+        self,
+        stage: Stage,
+        candidate: Keyed,
+        for_all: ForAll,
+        *,
+        mode: Mode,
+        criterion: Criterion,
+        diagnose: Diagnose | None = None,
     ) -> StageResult:
-        """Return what the examples showed of `candidate`, which names outputs as the reference."""
+        """Return what the examples showed of `candidate`, which names outputs as the reference.
+
+        `diagnose` is asked once, for the simplest feeds on which they differ.
+        """
         is_strict = mode is Mode.STRICT
         tally = Tally()
         scrutiny = self._scrutiny
@@ -93,23 +116,28 @@ class Comparison:
             tally.add(agreement, feeds=feeds, key=key)
             if is_strict and agreement.outputs is not None:
                 scrutiny.look(feeds, agreement.outputs)
+                self._influence.look(feeds, agreement.outputs)
 
         try:
             for feeds in self._known_feeds:
-                check(feeds)
+                _check_on(feeds, check)
             for_all(self._model.signature, self._domains, check)
             training = self._in_training(candidate, for_all, criterion) if is_strict else ()
         except Disagreement as found:
-            reason = self._fault_behind(found, mode) or str(found)
+            diagnosis = diagnose(found) if diagnose is not None else ()
+            reason = self._fault_behind(found, mode) or found.told(*diagnosis)
             measured = tally.measured.widened(found.measured)
             return replace(tally.result(stage, reason), measured=measured)
-        objection = scrutiny.fault() or tally.objection(partial(self._blame, mode))
+        fault = scrutiny.fault()
+        objection = fault or tally.objection(partial(self._blame, mode))
         return replace(
             tally.result(stage, objection),
+            is_inconclusive=bool(objection) and not fault,
             warnings=(
                 *tally.warnings(),
                 *training,
                 *scrutiny.warnings(),
+                *(self._influence.warnings() if is_strict else ()),
                 *narrow_warnings(self._domains),
             ),
         )
@@ -162,7 +190,7 @@ class Comparison:
         try:
             for_all(self._model.signature, domains, check, at_most=TRAINING_EXAMPLES)
         except Disagreement as found:
-            return (training_warning(fed, str(found)),)
+            return (training_warning(fed, found.told()),)
         return ()
 
     def _fault_behind(self, found: Disagreement, mode: Mode) -> str:

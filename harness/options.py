@@ -28,13 +28,15 @@ from harness.subject import (
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _OP_SOURCES = ("import", "op_library")
+NOWHERE = "none"
+DEFAULT_REPRO_DIR = Path(".freezeproof")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """One command-line option: `--some-name` is kept as `some_name`.
 
-    `url` says what a URL may name in the place of a path.
+    `url` says what a URL may name in the place of a path; `words` are values that are no paths.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Option:
     repeatable: bool = False
     is_path: bool = False
     url: Literal["", "model", "file"] = ""
+    words: tuple[str, ...] = ()
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -149,6 +152,14 @@ OPTIONS = (
         name="fail_on", metavar="suspicious", help="fail where a model agrees but a warning stands"
     ),
     Option(name="report_json", metavar="FILE", is_path=True, help="write the report as JSON"),
+    Option(
+        name="repro_dir",
+        metavar="DIR",
+        is_path=True,
+        words=(NOWHERE,),
+        help=f"where what failed is kept, for freezeproof replay (default {DEFAULT_REPRO_DIR}/); "
+        f"{NOWHERE} to keep nothing",
+    ),
 )
 
 
@@ -185,6 +196,7 @@ class Settings:
     moving_averages: bool = False
     fail_on_suspicious: bool = False
     report_json: Path | None = None
+    repro_dir: Path | None = DEFAULT_REPRO_DIR
 
 
 def read_settings(get: Callable[[Option], Any]) -> Settings:
@@ -208,6 +220,7 @@ def read_settings(get: Callable[[Option], Any]) -> Settings:
         moving_averages=bool(raw["moving_averages"]),
         fail_on_suspicious=_fail_on(raw["fail_on"]),
         report_json=Path(raw["report_json"]) if raw["report_json"] else None,
+        repro_dir=_repro_dir(raw["repro_dir"]),
     )
     # Last: what a URL names is copied when it is asked for, and that may take its time.
     models = {option.name: get(option) for option in OPTIONS if option.url}
@@ -363,6 +376,15 @@ def _fail_on(value: str | None) -> bool:
     if value not in {None, "", "suspicious"}:
         raise RequestError(f"--fail-on {value}: the only choice is suspicious")
     return value == "suspicious"
+
+
+def _repro_dir(value: str | None) -> Path | None:
+    if value == NOWHERE:
+        return None
+    folder = Path(value) if value else DEFAULT_REPRO_DIR
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"--repro-dir {folder}: this is a file, and should be a folder")
+    return folder
 
 
 def _stated(path: str | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness import __version__
 from harness.errors import BrokenModel, RequestError, file_error
 from harness.locate import locate
 from harness.options import (
+    NOWHERE,
     OPTIONS,
     OpSources,
     Option,
@@ -90,6 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _configure(config: pytest.Config, copies: Copies, get: Callable[[Option], Any]) -> None:
     settings = read_settings(get)
+    if settings.repro_dir is not None:
+        # A test that changes the working folder does not move it.
+        folder = config.invocation_params.dir / settings.repro_dir
+        settings = replace(settings, repro_dir=folder)
     subjects = subjects_of(settings, copies=copies.made)
     if not subjects:
         found = config.hook.pytest_freezeproof_subjects(config=config)
@@ -136,6 +142,8 @@ def _check_writable(path: Path) -> None:
 
 def _raw(config: pytest.Config, option: Option) -> Any:
     given = config.getoption(option.destination)
+    if given == "" and NOWHERE in option.words:
+        return NOWHERE
     if given or not option.is_path or config.inipath is None:
         return given or config.getini(option.ini)
     # As pytest does with paths of its own: an ini file's are relative to the ini file.
@@ -143,7 +151,8 @@ def _raw(config: pytest.Config, option: Option) -> Any:
     folder = config.inipath.parent
     if option.repeatable:
         return [path if is_url(path) else str(folder / path) for path in stated]
-    return str(folder / stated) if stated and not is_url(stated) else stated
+    is_relative = stated and not is_url(stated) and stated not in option.words
+    return str(folder / stated) if is_relative else stated
 
 
 def _seed(config: pytest.Config) -> int:
@@ -289,6 +298,9 @@ def pytest_terminal_summary(
         terminalreporter.write_line("\n".join(render_brief(models)))
         models = tuple(model for model in models if model.stage is not None)
     writer = config.get_terminal_writer()
-    terminalreporter.write_line(render(models, width=writer.fullwidth, color=writer.hasmarkup))
+    tolerances = {subject.name: str(subject.tolerance) for subject in run.subjects}
+    terminalreporter.write_line(
+        render(models, width=writer.fullwidth, color=writer.hasmarkup, tolerances=tolerances)
+    )
     if run.settings.report_json is not None:
         terminalreporter.write_line(run.report_error or f"report: {run.settings.report_json}")

@@ -9,10 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from harness.comparison import MOVED, Comparison, ForAll
+from harness.correspondence import Correspondence, NormalModel, form_of
 from harness.criteria import NO_DIFFERENCE, Array, Criterion, Exact
+from harness.diagnosis import diagnosis, evidence
+from harness.divergence.side_by_side import Side
 from harness.domain import Domain, merged
 from harness.drawn import drawn_inputs
 from harness.errors import (
@@ -26,19 +30,23 @@ from harness.errors import (
 from harness.exporters.method import Export
 from harness.exporters.registry import load_method
 from harness.graph.domains import domains_of
-from harness.graph.lint import obstacle, warnings
+from harness.graph.lint import obstacle, static_warnings, warnings
 from harness.graph.op_registration import check_registered
 from harness.inputs.completing import completed
 from harness.known import check_known
-from harness.memo import Feeds, Run
-from harness.models.candidate import identity, open_candidate, size_on_disk
+from harness.memo import Feeds, Run, digest
+from harness.models.candidate import identity, open_candidate, open_outline, size_on_disk
 from harness.models.model import Model
 from harness.models.opening import open_model
 from harness.models.restorable import check_restorable
+from harness.reproduction.folder import Evidence
 from harness.runners import REFERENCE, Runners
 from harness.runtime import Mode, Runner
-from harness.subject import DEFAULT_EXAMPLE_SECONDS, Candidate, Request
+from harness.subject import DEFAULT_EXAMPLE_SECONDS, DEFAULT_TOLERANCE, Candidate, Request
 from harness.verdict import DrawnInput, ModelFacts, ModelWarning, Stage, StageResult, Status
+from harness.verify import Disagreement
+from harness.weights.folded import folded_reason
+from harness.weights.telling import reason
 
 
 class Proof:
@@ -57,9 +65,12 @@ class Proof:
         self._domains: dict[str, Domain] | None = None
         self._exports: dict[str, Export] = {}
         self._candidates: dict[str, Model] = {}
+        self._outlines: dict[str, Model] = {}
+        self._correspondences: dict[str, Correspondence] = {}
         self._identities: dict[str, str] = {}
         self._runners = Runners(example_seconds=example_seconds)
         self._known_comparison: Comparison | None = None
+        self._evidence: dict[tuple[Stage, str], Evidence] = {}
         self._results: dict[tuple[Stage, str | None], StageResult] = {}
 
     @property
@@ -122,12 +133,17 @@ class Proof:
             return _passed(
                 Stage.RESTORE,
                 nodes=len(model.graph_def.node),
-                warnings=warnings(
-                    variables=len(model.variables),
-                    saved_tensors=model.saved_tensors,
-                    unused_inputs=model.unused_inputs,
-                    without_average=model.without_average,
-                    cut_off=model.cut_off,
+                warnings=(
+                    *warnings(
+                        variables=len(model.variables),
+                        saved_tensors=model.saved_tensors,
+                        unused_inputs=model.unused_inputs,
+                        without_average=model.without_average,
+                        cut_off=model.cut_off,
+                    ),
+                    *static_warnings(
+                        model.graph_def, model.signature, unread_averages=model.unread_averages
+                    ),
                 ),
             )
 
@@ -158,7 +174,7 @@ class Proof:
 
         def action() -> StageResult:
             if candidate.path is not None:
-                self._exports[candidate.name] = Export(path=candidate.path)
+                self._exports[candidate.name] = Export(path=candidate.path, names=candidate.names)
                 return _passed(Stage.EXPORT)
             folder = self._folder / candidate.name
             folder.mkdir(parents=True)
@@ -187,7 +203,8 @@ class Proof:
             self._candidates[candidate.name] = model
             self._identities[candidate.name] = identity(model)
             runner = self._runners.runner(self._identities[candidate.name], model, Mode.STRICT)
-            if not runner.was_opened:
+            # Variables without values cannot be run: `weights` says so.
+            if not runner.was_opened and not is_left_with_variables(model):
                 runner.open()
             return _passed(
                 Stage.RELOAD,
@@ -199,9 +216,94 @@ class Proof:
             Stage.RELOAD, candidate.name, action, needs=lambda: self.export(candidate)
         )
 
-    def outputs(self, candidate: Candidate, for_all: ForAll) -> StageResult:
-        """Compare strictly: same bits, and the same feeds accepted and rejected."""
-        return self._compare(Stage.OUTPUTS, candidate, Mode.STRICT, Exact(), for_all)
+    def weights(self, candidate: Candidate) -> StageResult:
+        """Hold every weight of the candidate against the reference's value, bit for bit."""
+
+        def action() -> StageResult:
+            found = self._correspondence(candidate)
+            weights, folded = found.weights, found.folded
+            return StageResult(
+                stage=Stage.WEIGHTS,
+                status=Status.PASSED if weights.passed and folded.passed else Status.FAILED,
+                reason=" · ".join(filter(None, (reason(weights), folded_reason(folded)))),
+                measured=weights.measured.widened(folded.measured),
+            )
+
+        return self._stage(
+            Stage.WEIGHTS, candidate.name, action, needs=lambda: self._outlined(candidate)
+        )
+
+    def structure(self, candidate: Candidate) -> StageResult:
+        """Match the candidate's graph with the reference's: are they one, up to freezing?"""
+
+        def action() -> StageResult:
+            found = self._correspondence(candidate)
+            return StageResult(
+                stage=Stage.STRUCTURE,
+                status=Status.FAILED if found.difference else Status.PASSED,
+                reason=found.difference,
+                transforms=found.transforms,
+            )
+
+        return self._stage(
+            Stage.STRUCTURE, candidate.name, action, needs=lambda: self._outlined(candidate)
+        )
+
+    def _outlined(self, candidate: Candidate) -> StageResult:
+        """Reload, as far as it takes no session: for weights and structure that is enough.
+
+        A graph of gigabytes is compared in seconds, and imported in minutes.
+        """
+        exported = self.export(candidate)
+        if (Stage.RELOAD, candidate.name) in self._results or exported.status is not Status.PASSED:
+            return self._results.get((Stage.RELOAD, candidate.name), exported)
+        try:
+            self._outline(candidate)
+        except (FreezeproofError, OSError):
+            return self.reload(candidate)  # it says why
+        return exported
+
+    def _outline(self, candidate: Candidate) -> Model:
+        """Return the candidate without its large constants, which stay in the file.
+
+        Raises:
+            BrokenModel, OSError: it cannot be read, or lacks an input or output.
+        """
+        if candidate.name not in self._outlines:
+            export = self._exports[candidate.name]
+            self._outlines[candidate.name] = open_outline(
+                export.path, signature=self.model.signature, names=export.names
+            )
+        return self._outlines[candidate.name]
+
+    def _correspondence(self, candidate: Candidate) -> Correspondence:
+        """Return how the candidate corresponds to the reference."""
+        if candidate.name not in self._correspondences:
+            outline = self._outline(candidate)
+            self._correspondences[candidate.name] = Correspondence(
+                self._reference, NormalModel(model=outline, form=form_of(outline))
+            )
+        return self._correspondences[candidate.name]
+
+    @cached_property
+    def _reference(self) -> NormalModel:
+        return NormalModel(model=self.model, form=form_of(self.model))
+
+    def outputs(
+        self,
+        candidate: Candidate,
+        for_all: ForAll,
+        *,
+        tolerance: Criterion = DEFAULT_TOLERANCE,
+    ) -> StageResult:
+        """Compare strictly: same bits, and the same feeds accepted and rejected.
+
+        Within `tolerance` where a tool is known to have transformed the graph: its arithmetic is
+        another, and rounds otherwise.
+        """
+        is_transformed = bool(self.structure(candidate).transforms)
+        criterion = tolerance if is_transformed else Exact()
+        return self._compare(Stage.OUTPUTS, candidate, Mode.STRICT, criterion, for_all)
 
     def deployed(
         self, candidate: Candidate, for_all: ForAll, *, tolerance: Criterion
@@ -241,11 +343,59 @@ class Proof:
         def action() -> StageResult:
             try:
                 run = self._candidate_run(candidate, mode)
-                return self._comparison.compare(stage, run, for_all, mode=mode, criterion=criterion)
+                return self._comparison.compare(
+                    stage,
+                    run,
+                    for_all,
+                    mode=mode,
+                    criterion=criterion,
+                    diagnose=lambda found: self._diagnosis(
+                        stage, candidate, mode, criterion, found
+                    ),
+                )
             finally:
                 self._runners.close(self._identities[candidate.name], *MOVED)
 
-        return self._stage(stage, candidate.name, action, needs=lambda: self.reload(candidate))
+        return self._stage(stage, candidate.name, action, needs=lambda: self._runnable(candidate))
+
+    def _runnable(self, candidate: Candidate) -> StageResult:
+        """Reload, and see that every variable has a value."""
+        reloaded = self.reload(candidate)
+        model = self._candidates.get(candidate.name)
+        if model is not None and is_left_with_variables(model):
+            return self.weights(candidate)
+        return reloaded
+
+    def _diagnosis(
+        self,
+        stage: Stage,
+        candidate: Candidate,
+        mode: Mode,
+        criterion: Criterion,
+        found: Disagreement,
+    ) -> tuple[str, ...]:
+        """Say what is behind outputs that differ, and keep them."""
+        if found.feeds is None:
+            return ()
+        model, key = self._candidates[candidate.name], self._identities[candidate.name]
+        run = partial(self._candidate_run(candidate, mode), key=digest(found.feeds))
+        reference = self._runners.runner(REFERENCE, self.model, mode)
+        self._evidence[stage, candidate.name] = evidence(found.feeds, reference, run)
+        return diagnosis(
+            found.feeds,
+            reference=Side(self.model, reference),
+            candidate=Side(model, self._runners.runner(key, model, mode)),
+            criterion=criterion,
+            correspondence=self._correspondence(candidate),
+        )
+
+    def evidence(self, stage: Stage, candidate: Candidate) -> Evidence | None:
+        """Return the feeds that showed a difference, with the outputs; None where none did."""
+        return self._evidence.get((stage, candidate.name))
+
+    def exported(self, candidate: Candidate) -> Export | None:
+        """Return the candidate on disk; None where there is none."""
+        return self._exports.get(candidate.name)
 
     def outputs_of(self, run: Run, for_all: ForAll, *, tolerance: Criterion) -> StageResult:
         """Compare a function with the reference: it gives outputs by the reference's names."""
@@ -320,6 +470,11 @@ class Proof:
             result = StageResult(stage=stage, status=Status.FAILED, reason=file_error(error))
         reason = self._request.said(result.reason)
         return replace(result, reason=reason, seconds=time.perf_counter() - start)
+
+
+def is_left_with_variables(model: Model) -> bool:
+    """Say whether an exporter left variables behind, for which there are no values."""
+    return bool(model.variables) and model.checkpoint_prefix is None
 
 
 def _passed(stage: Stage, **rest: object) -> StageResult:

@@ -68,6 +68,8 @@ class Runner:
         An example may run for `seconds`. With a seed `moved_by`, the weights are those of the model
         but for their last bits: see `conditioning`.
         """
+        # A constant whose value was left out would run as zeros.
+        assert model.left_out is None, f"{model.path} was read without its values"
         self._model = model
         self._mode = mode
         self._seconds = seconds
@@ -247,7 +249,6 @@ class Runner:
         options.fetch.extend(session_name(name) for name in signature.output_names)
         options.run_options.timeout_in_ms = self._milliseconds
         return self._session._make_callable_from_options(options)  # noqa: SLF001 (no public way)
-
 
     @property
     def _milliseconds(self) -> int:

@@ -56,11 +56,15 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """What is compared with the reference: the result of a method, or a file."""
+    """What is compared with the reference: the result of a method, or a file.
+
+    `names` maps the reference's tensor names to those of a file that has others.
+    """
 
     name: str
     method: str
     path: Path | None = None
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

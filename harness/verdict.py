@@ -116,7 +116,8 @@ class StageResult:
     `rejected`, `timed_out` and `ill_conditioned` are those of the `examples` that were not
     compared: both sides rejected them, one side took too long, or rounding explains what they
     differ by. `transforms` are what an optimiser is known to do to a graph ("batch-norm folding"),
-    as far as `structure` recognised it: then bits cannot be equal, and nothing is proved.
+    as far as `structure` recognised it: then bits cannot be equal, and nothing is proved. A stage
+    that failed since its examples showed too little `is_inconclusive`: nothing was seen to differ.
     """
 
     stage: Stage
@@ -132,6 +133,7 @@ class StageResult:
     bytes: int | None = None
     warnings: tuple[ModelWarning, ...] = ()
     transforms: tuple[str, ...] = ()
+    is_inconclusive: bool = False
 
     @property
     def compared(self) -> int:
@@ -174,9 +176,14 @@ class CandidateReport:
 
     @property
     def verdict(self) -> Verdict:
-        """`different` where a stage failed, `equivalent` where outputs were compared and agreed."""
+        """`different` where a stage failed, `equivalent` where outputs were compared and agreed.
+
+        `unverified` where a stage failed, and none saw a difference.
+        """
         if self.failed:
-            return Verdict.DIFFERENT
+            failed = (r for r in self.stages.values() if r.status is Status.FAILED)
+            is_open = all(result.is_inconclusive for result in failed)
+            return Verdict.UNVERIFIED if is_open else Verdict.DIFFERENT
         if any(result.status is Status.UNSUPPORTED for result in self.stages.values()):
             return Verdict.UNSUPPORTED
         compared = self.stages.get(Stage.OUTPUTS)
@@ -206,10 +213,11 @@ class CandidateReport:
 
     @property
     def measured(self) -> Measurement:
-        """The largest difference of any stage."""
+        """The largest difference between outputs, of any stage."""
         total = NO_DIFFERENCE
-        for result in self.stages.values():
-            total = total.widened(result.measured)
+        for stage in (Stage.OUTPUTS, Stage.DEPLOYED):
+            if stage in self.stages:
+                total = total.widened(self.stages[stage].measured)
         return total
 
     @property

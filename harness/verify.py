@@ -32,11 +32,21 @@ class Disagreement(FreezeproofError):
         *,
         measured: Measurement = NO_DIFFERENCE,
         feeds: Mapping[str, Array] | None = None,
+        fed: str = "",
     ) -> None:
-        """Keep how far the outputs lie apart, and on which feeds, beside the sentence."""
+        """Keep how far the outputs lie apart, and on which feeds, beside the sentence.
+
+        `fed` tells the feeds in words.
+        """
         super().__init__(message)
         self.measured = measured
         self.feeds = feeds
+        self.fed = fed
+
+    def told(self, *diagnosis: str) -> str:
+        """Return the sentence, what else is known of the difference, and on which feeds."""
+        fed = f"fed {self.fed}" if self.fed else ""
+        return " · ".join(part for part in (str(self), *diagnosis, fed) if part)
 
 
 class OutputsDiffer(Disagreement):

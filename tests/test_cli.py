@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from harness import __version__
 from harness.cli import main
 from harness.exporters.registry import method_names
+from harness.replaying import Outcome, Word
 
 
 @pytest.fixture
@@ -49,6 +51,19 @@ def test_options_after_the_path_go_to_pytest_as_they_stand(delegated: list[list[
     assert delegated == [["--checkpoint=model", *rest]]
 
 
+def test_replay_takes_a_folder_and_a_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Path, Path | None]] = []
+
+    def replay(folder: Path, *, candidate: Path | None) -> Outcome:
+        asked.append((folder, candidate))
+        return Outcome(word=Word.FAILED, reason="why")
+
+    monkeypatch.setattr("harness.replay_command.replay", replay)
+    assert main(["replay", "kept/a", "--candidate", "b.pb"]) == 1
+    assert main(["replay", "kept/a"]) == 1
+    assert asked == [(Path("kept/a"), Path("b.pb")), (Path("kept/a"), None)]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -58,6 +73,9 @@ def test_options_after_the_path_go_to_pytest_as_they_stand(delegated: list[list[
         ["methods", "--frozen", "a.pb"],
         ["inspect"],
         ["inspect", "model", "--frozen", "a.pb"],
+        ["replay"],
+        ["replay", "a", "b"],
+        ["replay", "--frozen", "a.pb"],
         ["prove", "model"],
     ],
     ids=" ".join,

@@ -48,7 +48,7 @@ def test_a_stale_export_is_told_with_the_stage_and_the_feeds(frozen: Path, prefi
     stale = prefix.with_name(str(FIXTURE.stale))
     request = Request(path=stale, meta_graph=Path(f"{prefix}.meta"), outputs=OUTPUTS)
 
-    with pytest.raises(AssertionError, match=r"^outputs: prediction\[.* should be .*; fed inputs"):
+    with pytest.raises(AssertionError, match=r"^outputs: prediction\[.* should be .* · fed inputs"):
         assert_equivalent(request, frozen, max_examples=20)
 
 

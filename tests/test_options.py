@@ -59,6 +59,7 @@ def test_every_option_is_read() -> None:
         moving_averages=True,
         fail_on="suspicious",
         report_json="out/report.json",
+        repro_dir="out/failed",
         **{"import": ["my_ops", " tensorflow_text.python ", ""]},
     )
     assert settings == Settings(
@@ -77,6 +78,7 @@ def test_every_option_is_read() -> None:
         moving_averages=True,
         fail_on_suspicious=True,
         report_json=Path("out/report.json"),
+        repro_dir=Path("out/failed"),
     )
 
 
@@ -100,6 +102,19 @@ def test_what_the_input_spec_states_is_asked_of_every_model(tmp_path: Path) -> N
 def test_an_input_spec_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"--input-spec .*none\.toml: No such file"):
         settings_of(input_spec=str(tmp_path / "none.toml"))
+
+
+def test_what_fails_is_kept_unless_nobody_wants_it() -> None:
+    assert settings_of().repro_dir == Path(".freezeproof")
+    assert settings_of(repro_dir="none").repro_dir is None
+
+
+def test_what_fails_cannot_be_kept_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(RequestError, match=r"--repro-dir .*file: this is a file"):
+        settings_of(repro_dir=str(file))
+    assert settings_of(repro_dir=str(tmp_path)).repro_dir == tmp_path
 
 
 def test_an_option_is_typed_with_dashes_and_kept_apart_from_other_plugins() -> None:

@@ -109,6 +109,14 @@ def test_a_failure_weighs_more_than_a_stage_that_is_unsupported() -> None:
     assert failing.verdict is Verdict.DIFFERENT
 
 
+def test_weights_that_differ_are_no_difference_between_outputs() -> None:
+    measured = Measurement(max_abs=9.0)
+    summed = candidate(
+        result(Stage.WEIGHTS, Status.FAILED, measured=measured), result(Stage.OUTPUTS)
+    )
+    assert summed.measured == Measurement()
+
+
 def test_the_reason_of_what_was_not_run_is_told() -> None:
     assert UNSUPPORTED.message == "no SavedModel"
     assert EQUIVALENT.message == ""
@@ -125,6 +133,41 @@ def test_a_candidate_sums_up_its_stages() -> None:
     assert summed.measured == Measurement(max_ulp=2, max_abs=0.5)
     assert (summed.known("bytes"), summed.known("nodes")) == (100, 13)
     assert NOT_COMPARED.known("nodes") is None
+
+
+# ---- what is proved
+
+
+def test_a_candidate_of_the_same_weights_and_structure_is_proved() -> None:
+    assert EQUIVALENT.is_proved
+
+
+@pytest.mark.parametrize("stage", [Stage.WEIGHTS, Stage.STRUCTURE])
+@pytest.mark.parametrize("status", [*(s for s in Status if s is not Status.PASSED), None], ids=str)
+def test_nothing_is_proved_without_weights_and_structure(
+    stage: Stage, status: Status | None
+) -> None:
+    stages = {s: r for s, r in EQUIVALENT.stages.items() if s is not stage}
+    rest = [result(stage, status)] if status else []
+    assert not candidate(*stages.values(), *rest).is_proved
+
+
+def test_a_graph_that_a_tool_transformed_is_not_proved() -> None:
+    folded = result(Stage.STRUCTURE, transforms=("batch-norm folding",))
+    transformed = candidate(*EQUIVALENT.stages.values(), folded)
+    assert transformed.verdict is Verdict.EQUIVALENT
+    assert not transformed.is_proved
+
+
+@pytest.mark.parametrize("stage", [Stage.OUTPUTS, Stage.DEPLOYED])
+def test_what_differs_is_not_proved(stage: Stage) -> None:
+    failed = result(stage, Status.FAILED, reason="why")
+    assert not candidate(*EQUIVALENT.stages.values(), failed).is_proved
+
+
+def test_nothing_is_proved_where_outputs_were_not_compared() -> None:
+    stages = [r for s, r in EQUIVALENT.stages.items() if s is not Stage.OUTPUTS]
+    assert not candidate(*stages).is_proved
 
 
 # ---- the verdict of a model

@@ -8,10 +8,16 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from harness.domain import Domain, Range
 from harness.errors import listed
+from harness.graph.batch_norm import training_batch_norms
+from harness.graph.branches import Branches, above
+from harness.graph.effects import file_ops
 from harness.graph.extract import all_nodes
-from harness.graph.randomness import UNWRITTEN_OP, random_nodes, random_ops
+from harness.graph.last_ops import LastOp, decisions, remedy
+from harness.graph.randomness import UNWRITTEN_OP, is_random, random_nodes, random_ops
+from harness.graph.reading.flat import FlatGraph
 from harness.graph.state import input_pipeline, tables
 from harness.graph.writing import writes
+from harness.signature import Signature
 from harness.verdict import ModelWarning
 
 _PYTHON_OPS = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
@@ -119,6 +125,112 @@ def warnings(
             )
         )
     return tuple(found)
+
+
+def static_warnings(
+    graph_def: graph_pb2.GraphDef, signature: Signature, *, unread_averages: tuple[str, ...] = ()
+) -> tuple[ModelWarning, ...]:
+    """Return what is suspicious about the extracted graph that computes `signature`.
+
+    `unread_averages` are the variables of which the checkpoint holds a moving average that nothing
+    reads.
+    """
+    flat = FlatGraph(graph_def, signature)
+    found = (
+        _batch_norm_warning(flat, signature),
+        _average_warning(unread_averages),
+        _file_warning(graph_def),
+        _constant_warning(flat, signature),
+        *(
+            _decision_warning(end, remedy(end, graph_def, signature))
+            for end in decisions(flat, signature.output_names)
+        ),
+    )
+    return tuple(warning for warning in found if warning is not None)
+
+
+def _batch_norm_warning(flat: FlatGraph, signature: Signature) -> ModelWarning | None:
+    nodes = training_batch_norms(flat, Branches(flat), signature.output_names)
+    if not nodes:
+        return None
+    verb = "normalises" if len(nodes) == 1 else "normalise"
+    return ModelWarning(
+        code="training_batch_norm",
+        message=(
+            f"{listed(nodes)} {verb} by the mean and the variance of the batch that is fed, as in "
+            f"training, so that an example's output depends on the others: export the graph that "
+            f"is built for inference (training=False), which takes the moving averages"
+        ),
+        nodes=nodes,
+    )
+
+
+def _average_warning(variables: tuple[str, ...]) -> ModelWarning | None:
+    if not variables:
+        return None
+    return ModelWarning(
+        code="unread_average",
+        message=(
+            f"the checkpoint holds moving averages of {listed(variables)}, and the model takes the "
+            f"raw values: give --moving-averages if the averages are what you serve"
+        ),
+        nodes=variables,
+    )
+
+
+def _file_warning(graph_def: graph_pb2.GraphDef) -> ModelWarning | None:
+    found = file_ops(graph_def)
+    if not found:
+        return None
+    said = [f"{name} ({op})" for name, op in found]
+    return ModelWarning(
+        code="file_op",
+        message=(
+            f"on the path to the output, {listed(said)} reaches files, sockets or other processes, "
+            f"which need not be there where the model is served: leave it out, or name the tensor "
+            f"behind it with --inputs NAME"
+        ),
+        nodes=tuple(name for name, _ in found),
+    )
+
+
+def _constant_warning(flat: FlatGraph, signature: Signature) -> ModelWarning | None:
+    """Warn of an output that no input reaches, where another output is reached.
+
+    Where none is, `constant_output` says it, or the model has no inputs and is asked for its
+    numbers. Texts are names of classes, and the like.
+    """
+
+    def varies(tensor: str) -> bool:
+        node = flat.producer(tensor)
+        return tensor in flat.inputs or (node is not None and is_random(node))
+
+    constant = tuple(
+        spec.name
+        for spec in signature.outputs
+        if spec.dtype != "string" and not any(map(varies, above(flat, [spec.name])))
+    )
+    if not constant or len(constant) == len(signature.outputs):
+        return None
+    return ModelWarning(
+        code="ignored_input",
+        message=(
+            f"{listed(constant)} depends on no input and is the same whatever is fed: leave it out "
+            f"of --outputs, or export the tensor that is meant"
+        ),
+        nodes=constant,
+    )
+
+
+def _decision_warning(end: LastOp, remedy: str) -> ModelWarning:
+    return ModelWarning(
+        code="argmax_output",
+        message=(
+            f"{end.output} is what {end.node} ({end.op}) decides by scores that no output shows, "
+            f"and hides most errors of the weights: {remedy}"
+        ),
+        nodes=(end.output,),
+    )
 
 
 def narrow_warnings(domains: Mapping[str, Domain]) -> tuple[ModelWarning, ...]:

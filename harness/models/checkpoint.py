@@ -65,10 +65,15 @@ def open_checkpoint_model(
             local_variables=local_variables_of(meta),
         )
     _check_keys(model, saved, meta_path)
+    model = replace(model, meta_path=meta_path)
     if moving_averages:
         return _averaged(model, saved)
     unknown = entries.keys() - known.keys()
-    return replace(model, without_average=_without_average(model, unknown, known))
+    return replace(
+        model,
+        without_average=_without_average(model, unknown, known),
+        unread_averages=_unread_averages(model, saved),
+    )
 
 
 def read_meta_graph(path: Path) -> meta_graph_pb2.MetaGraphDef:
@@ -137,6 +142,15 @@ def _without_average(
     They need not be that node: a further node of its resource takes the same value.
     """
     return tuple(v.name for v in model.variables if v.key in unknown and v.name not in known)
+
+
+def _unread_averages(model: Model, saved: dict[str, list[int]]) -> tuple[str, ...]:
+    """Return the variables that take their raw value while an average of them was saved."""
+    return tuple(
+        variable.name
+        for variable in model.variables
+        if not variable.key.endswith(AVERAGE_SUFFIX) and _average(variable, saved) is not variable
+    )
 
 
 def _averaged(model: Model, saved: dict[str, list[int]]) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.errors import BrokenModel, RequestError, first_line
 from harness.graph.state import Variable
 from harness.locate import Kind
 from harness.models.checkpoint_files import blame
+from harness.models.constants import Constants, LeftOut
 from harness.signature import Signature, format_shape
 
 _NO_SLICES = "Sliced checkpoints are not supported"  # tensor_slice_reader.cc, of V1 alone
@@ -35,7 +37,11 @@ class Model:
     of the inputs that had a default where they were cut.
     `unused_inputs` are those of a SavedModel's signature that no output depends on;
     `without_average` are the variables that keep their value though averages were asked for, be
-    it by the graph's own saver.
+    it by the graph's own saver; `unread_averages` those on the path that take their raw value while
+    the checkpoint holds their moving average. `meta_path` is the .meta that the graph is from.
+    Of a candidate, `variables` are those that were not converted, and `variables_off_path` those
+    that its file holds beside them. `left_out` says where the values are that an outline lacks; an
+    outline is never run.
     """
 
     path: Path
@@ -52,6 +58,15 @@ class Model:
     defaults: Mapping[str, Domain] = field(default_factory=dict)
     unused_inputs: tuple[str, ...] = ()
     without_average: tuple[str, ...] = ()
+    unread_averages: tuple[str, ...] = ()
+    meta_path: Path | None = None
+    variables_off_path: tuple[str, ...] = ()
+    left_out: LeftOut | None = None
+
+    @cached_property
+    def constants(self) -> Constants:
+        """Values of all Const nodes by `name_in(function, node)`, read when asked for."""
+        return Constants(self.graph_def, holder=str(self.path), left_out=self.left_out)
 
     @property
     def weights(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -62,20 +77,29 @@ class Model:
 class CheckpointWeights(Mapping[str, npt.NDArray[Any]]):
     """The values of a model's variables, read one at a time by the checkpoint reader."""
 
-    def __init__(self, model: Model) -> None:
-        """Remember the model; nothing is opened before the first look-up."""
+    def __init__(self, model: Model, reader: Any = None) -> None:
+        """Remember the model; nothing is opened before the first look-up.
+
+        `reader` is TensorFlow's, of the model's checkpoint, where one is open already.
+        """
         self._variables = {variable.name: variable for variable in model.variables}
+        self._path = model.path
         self._prefix = model.checkpoint_prefix
-        self._reader: Any = None
+        self._reader: Any = reader
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """Return the value of the variable `name`, sliced where it is a shard.
 
         Raises:
             KeyError: the graph has no such variable.
-            BrokenModel: the checkpoint does not hold it, or is damaged.
+            BrokenModel: the checkpoint does not hold it, or is damaged, or there is none.
         """
         variable = self._variables[name]
+        if self._prefix is None:
+            raise BrokenModel(
+                f"{self._path.name} is not frozen: {name} left as variable ({variable.op}), "
+                f"without a value"
+            )
         reader = self.reader
         try:
             value = reader.get_tensor(variable.key)

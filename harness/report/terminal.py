@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from harness.criteria import NO_DIFFERENCE, Measurement
+from harness.report.candidate_table import PROVED, STYLES, is_compared, table_lines
 from harness.signature import TensorSpec
-from harness.verdict import (
-    CandidateReport,
-    DrawnInput,
-    ModelReport,
-    Stage,
-    Status,
-    Verdict,
-)
+from harness.verdict import DrawnInput, ModelReport, Stage, Verdict
 
-_STAGES = (Stage.EXPORT, Stage.RELOAD, Stage.OUTPUTS, Stage.DEPLOYED)
-_WORDS = {
-    Status.PASSED: ("ok", "green"),
-    Status.FAILED: ("FAILED", "bold red"),
-    Status.SKIPPED: ("-", "dim"),
-    Status.UNSUPPORTED: ("-", "dim"),
-}
-_STYLES = {
-    Verdict.EQUIVALENT: "green",
-    Verdict.DIFFERENT: "bold red",
-    Verdict.BROKEN: "bold red",
-    Verdict.SUSPICIOUS: "bold yellow",
-    Verdict.UNSUPPORTED: "dim",
-    Verdict.UNVERIFIED: "bold yellow",
-}
 _WIDEST = 500
 _NARROWEST = 60
 _MOST_DRAWN = 12
 
 
-def render(models: Iterable[ModelReport], *, width: int, color: bool) -> str:
-    """Return the tables of all models.
+def render(
+    models: Iterable[ModelReport],
+    *,
+    width: int,
+    color: bool,
+    tolerances: Mapping[str, str] | None = None,
+) -> str:
+    """Return the tables of all models, with sentences wrapped at `width` columns.
 
-    Sentences are wrapped at `width` columns; a table is as wide as its cells need, since a
-    terminal that breaks its lines is easier to read than words broken inside their cells.
+    `tolerances` are those that outputs are compared within, by model, where they cannot be equal.
     """
     console = Console(
         file=io.StringIO(),
@@ -58,51 +40,51 @@ def render(models: Iterable[ModelReport], *, width: int, color: bool) -> str:
     )
     with console.capture() as captured:
         for model in models:
-            _model(console, model, width=width)
+            tolerance = (tolerances or {}).get(model.name, "the tolerance")
+            _model(console, model, width=width, tolerance=tolerance)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def render_brief(models: Iterable[ModelReport]) -> list[str]:
     """Return one line per model, for runs over many."""
     return [
-        f"{model.name}: {model.verdict} ({sum(_is_compared(c) for c in model.candidates)} of "
+        f"{model.name}: {''.join(_verdict(model))} ({sum(map(is_compared, model.candidates))} of "
         f"{len(model.candidates)} candidates compared)"
         for model in models
     ]
 
 
-def _is_compared(candidate: CandidateReport) -> bool:
-    return Stage.OUTPUTS in candidate.stages and (
-        candidate.stages[Stage.OUTPUTS].status in {Status.PASSED, Status.FAILED}
-    )
+def _verdict(model: ModelReport) -> tuple[str, str]:
+    """Return the verdict, and what is put behind it."""
+    agreeing = [c for c in model.candidates if c.verdict is Verdict.EQUIVALENT]
+    is_proved = model.verdict is Verdict.EQUIVALENT and all(c.is_proved for c in agreeing)
+    return str(model.verdict), f", {PROVED}" if is_proved else ""
 
 
-def _is_measured(candidate: CandidateReport) -> bool:
-    # A dtype, a shape or an acceptance that differs is no number: least of all zero.
-    return _is_compared(candidate) and (
-        candidate.failed is None or candidate.measured != NO_DIFFERENCE
-    )
-
-
-def _model(console: Console, model: ModelReport, *, width: int) -> None:
-    heading = Text.assemble(
-        (model.name, "bold"), " is ", (str(model.verdict), _STYLES[model.verdict])
-    )
+def _model(console: Console, model: ModelReport, *, width: int, tolerance: str) -> None:
+    verdict, proved = _verdict(model)
+    heading = Text.assemble((model.name, "bold"), " is ", (verdict, STYLES[model.verdict]), proved)
     if model.stage is not None:
         heading.append(f" at {model.stage}")
     console.print(heading)
     if model.failed:
         _sentence(console, Text(model.message), width=width)
     elif model.candidates:
-        console.print(_table(model.candidates))
-        for told in [*_not_compared(model), *drawn_lines(model.facts.drawn)]:
-            _sentence(console, Text(told), width=width)
-    for (verdict, message), names in _explanations(model).items():
-        style = _STYLES[verdict]
+        for line in table_lines(model.candidates, width=width):
+            console.print(line, no_wrap=True, overflow="ignore", crop=False)
+        told = [
+            *_transformed(model, tolerance),
+            *_not_compared(model),
+            *drawn_lines(model.facts.drawn),
+        ]
+        for sentence in told:
+            _sentence(console, Text(sentence), width=width)
+    for (verdict_of, message), names in _explanations(model).items():
+        style = STYLES[verdict_of]
         who = f" ({', '.join(names)})"
         # What ends in lines to copy keeps them clean.
         first, last = (who, "") if "\n" in message else ("", who)
-        line = Text.assemble((str(verdict), style), first, ": ", message, last)
+        line = Text.assemble((str(verdict_of), style), first, ": ", message, last)
         _sentence(console, line, width=width)
     for warning in model.warnings:
         line = Text.assemble(("warning", "yellow"), ": ", warning.message)
@@ -118,6 +100,19 @@ def _explanations(model: ModelReport) -> dict[tuple[Verdict, str], list[str]]:
             continue  # where the model itself failed, that was said above
         found.setdefault((candidate.verdict, candidate.message), []).append(candidate.name)
     return found
+
+
+def _transformed(model: ModelReport, tolerance: str) -> list[str]:
+    """Return what was done to graphs by which bits cannot be equal, each line once."""
+    found: dict[str, list[str]] = {}
+    for candidate in model.candidates:
+        structure = candidate.stages.get(Stage.STRUCTURE)
+        if structure is not None and structure.transforms:
+            found.setdefault("; ".join(structure.transforms), []).append(candidate.name)
+    return [
+        f"transformed: {what}, so that outputs are compared within {tolerance} ({', '.join(names)})"
+        for what, names in found.items()
+    ]
 
 
 def _not_compared(model: ModelReport) -> list[str]:
@@ -139,43 +134,6 @@ def _not_compared(model: ModelReport) -> list[str]:
 
 def _sentence(console: Console, text: Text, *, width: int) -> None:
     console.print(Padding(text, (0, 0, 0, 2)), width=max(width, _NARROWEST))
-
-
-def _table(candidates: Iterable[CandidateReport]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("  candidate", no_wrap=True)
-    for stage in _STAGES:
-        table.add_column(str(stage), no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for heading in ("nodes", "bytes", "largest diff", "seconds"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for candidate in candidates:
-        nodes, size = candidate.known("nodes"), candidate.known("bytes")
-        table.add_row(
-            Text(f"  {candidate.name}"),  # in plain text rich takes brackets for markup
-            *(_status(candidate, stage) for stage in _STAGES),
-            Text(str(candidate.verdict), style=_STYLES[candidate.verdict]),
-            "" if nodes is None else f"{nodes:,}",
-            "" if size is None else f"{size:,}",
-            largest_difference(candidate.measured) if _is_measured(candidate) else "",
-            f"{candidate.seconds:.1f}",
-        )
-    return table
-
-
-def _status(candidate: CandidateReport, stage: Stage) -> Text:
-    result = candidate.stages.get(stage)
-    if result is None:
-        return Text("")
-    word, style = _WORDS[result.status]
-    return Text(word, style=style)
-
-
-def largest_difference(measured: Measurement) -> str:
-    """Return "0", or the largest difference, relative to the output's largest magnitude."""
-    if measured.max_abs == 0 and measured.max_ulp == 0:
-        return "0"
-    return f"{measured.max_rel:.1e} rel"
 
 
 def drawn_lines(drawn: Sequence[DrawnInput], *, most: int = _MOST_DRAWN) -> list[str]:

@@ -61,9 +61,9 @@ def for_all_examples(
         except Disagreement:
             simplest(plan, trial.failing, trial.fails_too)
             found, feeds = trial.found()
-            fed = describe(feeds)
-            message = f"{found}; fed {fed}" if fed else str(found)
-            raise type(found)(message, measured=found.measured, feeds=feeds) from None
+            raise type(found)(
+                str(found), measured=found.measured, feeds=feeds, fed=describe(feeds)
+            ) from None
 
     return for_all
 

@@ -12,6 +12,7 @@ import pytest
 from harness.domain import Domain
 from harness.report.json_text import write_record
 from harness.report.progress import Progress
+from harness.reproduction.keeping import keep_failure
 from harness.signature import Signature
 from harness.subject import Candidate, Subject
 from harness.suite.collection import SUITE_ID
@@ -68,7 +69,7 @@ def for_all(
 
 @pytest.fixture
 def settle(
-    request: pytest.FixtureRequest, subject: Subject, proof: Proof
+    request: pytest.FixtureRequest, subject: Subject, proof: Proof, _run: Run
 ) -> Callable[[StageResult], None]:
     """Record the result of a stage, and end the test as the stage ended."""
     candidate: Candidate | None = request.node.callspec.params.get("candidate")
@@ -83,7 +84,27 @@ def settle(
         )
         request.node.user_properties.append((PROPERTY, write_record(record)))
         if result.status is Status.FAILED:
-            pytest.fail(f"{result.stage}: {result.reason}\n{_again(request)}", pytrace=False)
+            again = _again(request)
+            lines = [f"{result.stage}: {result.reason}", f"reproduce with: {again}"]
+            export = proof.exported(candidate) if candidate is not None else None
+            if candidate is not None and export is not None:
+                kept = keep_failure(
+                    _run.settings.repro_dir,
+                    subject.locate(),
+                    result,
+                    model=subject.name,
+                    candidate=candidate,
+                    export=export.path,
+                    names=export.names,
+                    evidence=proof.evidence(result.stage, candidate),
+                    tolerance=subject.tolerance,
+                    example_seconds=subject.example_seconds,
+                    imports=_run.settings.ops.modules,
+                    op_libraries=_run.settings.ops.libraries,
+                    command=again,
+                )
+                lines += [kept] if kept else []
+            pytest.fail("\n".join(lines), pytrace=False)
         if result.status is not Status.PASSED:
             pytest.skip(f"{result.status}: {result.reason}")
 
@@ -94,7 +115,7 @@ def _again(request: pytest.FixtureRequest) -> str:
     """Return the command that runs this item alone."""
     given = map(str, request.config.invocation_params.args)
     arguments = [argument for argument in given if not argument.startswith(f"{SUITE_ID}::")]
-    return f"reproduce with: pytest {shlex.join([*arguments, request.node.nodeid])}"
+    return f"pytest {shlex.join([*arguments, request.node.nodeid])}"
 
 
 def _progress(request: pytest.FixtureRequest, label: str, total: int) -> Progress:

@@ -41,11 +41,21 @@ def test_candidate_is_reloaded(proof: Proof, candidate: Candidate, settle: Settl
     settle(proof.reload(candidate))
 
 
+def test_weights_are_the_references(proof: Proof, candidate: Candidate, settle: Settle) -> None:
+    """Every constant that stands for a variable has the value of the checkpoint, bit for bit."""
+    settle(proof.weights(candidate))
+
+
+def test_structure_is_the_references(proof: Proof, candidate: Candidate, settle: Settle) -> None:
+    """The candidate's graph is the reference's, up to freezing."""
+    settle(proof.structure(candidate))
+
+
 def test_outputs_are_identical(
-    proof: Proof, candidate: Candidate, for_all: ForAll, settle: Settle
+    proof: Proof, subject: Subject, candidate: Candidate, for_all: ForAll, settle: Settle
 ) -> None:
     """Reference and candidate give the same bits on random feeds over random shapes."""
-    settle(proof.outputs(candidate, for_all))
+    settle(proof.outputs(candidate, for_all, tolerance=subject.tolerance))
 
 
 def test_deployed_outputs_agree(

@@ -59,7 +59,13 @@ def proved(
     found = {}
     for method in method_names():
         candidate = Candidate(name=method, method=method)
-        stages = (proof.export, proof.reload, lambda c: proof.outputs(c, for_all))
+        stages = (
+            proof.export,
+            proof.reload,
+            proof.weights,
+            proof.structure,
+            lambda c: proof.outputs(c, for_all),
+        )
         results = (stage(candidate) for stage in stages)
         last = None
         for last in results:
@@ -87,8 +93,8 @@ def assert_left_behind(found: Mapping[str, StageResult], variable: str) -> None:
         if method in BY_OURSELVES:
             assert result.status is Status.PASSED, f"{method}: {result.reason}"
         elif result.status is Status.FAILED:
-            assert result.stage is Stage.RELOAD
-            assert re.search(rf"is not frozen: .*\b{variable}\b.* left as variable", result.reason)
+            assert result.stage is Stage.WEIGHTS
+            assert re.search(rf"\b{variable}\b.* left unconverted", result.reason)
         else:
             assert result.status is Status.UNSUPPORTED, f"{method}: {result.reason}"
     assert found["convert_variables_to_constants"].status is Status.FAILED

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,15 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from harness.domain import Domain, Range
 from harness.graph.extract import extract
-from harness.graph.lint import narrow_warnings, obstacle, random_warning, warnings
+from harness.graph.lint import (
+    narrow_warnings,
+    obstacle,
+    random_warning,
+    static_warnings,
+    warnings,
+)
+from harness.models.assemble import Named, assemble
+from harness.verdict import ModelWarning
 
 
 def graph_of(build: Callable[[], object]) -> GraphDef:
@@ -245,3 +256,95 @@ def test_an_input_of_which_one_value_was_read_is_warned_of() -> None:
     assert (warning.code, warning.nodes) == ("narrow_input", ("ids",))
     assert "fed 0 alone" in warning.message
     assert "lookup" in warning.message
+
+
+def static(
+    build: Callable[[], object], *outputs: str, inputs: tuple[str, ...] = (), **options: Any
+) -> list[ModelWarning]:
+    """What is suspicious about the graph that computes `outputs` from its placeholders."""
+    named = Named(inputs=inputs, outputs=outputs)
+    model = assemble(graph_of(build), path=Path("a_test"), kind="frozen", named=named, entries={})
+    return list(static_warnings(model.graph_def, model.signature, **options))
+
+
+def layer() -> tf.Tensor:
+    x = tf.compat.v1.placeholder(tf.float32, (None, 4, 4, 3), name="x")
+    return tf.nn.conv2d(x, tf.ones((1, 1, 3, 8)), 1, "SAME", name="conv")
+
+
+def test_a_sound_graph_is_not_suspicious() -> None:
+    assert static(lambda: tf.nn.softmax(layer(), name="y"), "y") == []
+
+
+def test_batch_normalisation_as_in_training_is_named_with_the_remedy() -> None:
+    def build() -> None:
+        ones = tf.ones(8)
+        normal, _, _ = tf.compat.v1.nn.fused_batch_norm(layer(), ones, ones, name="norm")
+        tf.nn.relu(normal, name="y")
+
+    (warning,) = static(build, "y")
+    assert (warning.code, warning.nodes) == ("training_batch_norm", ("norm",))
+    assert re.search(r"^norm normalises by .* as in training.*training=False", warning.message)
+
+
+def test_averages_that_nothing_reads_are_named_with_the_option() -> None:
+    (warning,) = static(lambda: tf.nn.softmax(layer(), name="y"), "y", unread_averages=("w", "b"))
+    assert (warning.code, warning.nodes) == ("unread_average", ("w", "b"))
+    assert re.search(r"averages of w, b, .* give --moving-averages", warning.message)
+
+
+def test_an_op_that_reads_a_file_is_named_with_the_remedy() -> None:
+    def build() -> None:
+        scale = tf.io.decode_raw(tf.io.read_file("scale.bin", name="scale"), tf.float32)
+        tf.multiply(layer(), scale, name="y")
+
+    (warning,) = static(build, "y", inputs=("x",))
+    assert (warning.code, warning.nodes) == ("file_op", ("scale",))
+    assert re.search(r"scale \(ReadFile\) reaches files.* --inputs NAME", warning.message)
+
+
+def test_a_decision_is_named_with_the_tensor_to_verify() -> None:
+    (warning,) = static(lambda: tf.argmax(layer(), 3, name="y"), "y")
+    assert (warning.code, warning.nodes) == ("argmax_output", ("y",))
+    assert re.search(r"^y is what y \(ArgMax\) decides .* --outputs=y,conv$", warning.message)
+
+
+def test_an_output_that_no_input_reaches_is_named() -> None:
+    def build() -> None:
+        tf.nn.softmax(layer(), name="y")
+        tf.multiply(tf.constant([1.0, 2.0]), 2.0, name="fixed")
+
+    (warning,) = static(build, "y", "fixed")
+    assert (warning.code, warning.nodes) == ("ignored_input", ("fixed",))
+    assert re.search(r"^fixed depends on no input", warning.message)
+
+
+def test_one_that_a_function_gives_beside_others_is_named() -> None:
+    def build() -> None:
+        both = tf.function(lambda t: (t * 2.0, tf.constant(1.0) * 3.0), autograph=False)
+        both(layer())
+
+    (warning,) = static(build, "PartitionedCall", "PartitionedCall:1")
+    assert warning.nodes == ("PartitionedCall:1",)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: tf.identity(tf.constant(["cat", "dog"]), name="other"),
+        lambda: tf.random.normal((2,), name="other"),
+        lambda: tf.shape(layer(), name="other"),
+    ],
+    ids=["names of classes", "random numbers", "a shape"],
+)
+def test_other_outputs_are_right(other: Callable[[], object]) -> None:
+    def build() -> None:
+        tf.compat.v1.placeholder(tf.float32, (None,), name="data")
+        tf.nn.relu(tf.compat.v1.get_default_graph().get_tensor_by_name("data:0"), name="y")
+        other()
+
+    assert static(build, "y", "other") == []
+
+
+def test_a_model_of_which_no_output_is_reached_is_left_to_its_examples() -> None:
+    assert static(lambda: tf.multiply(tf.constant([1.0, 2.0]), 2.0, name="y"), "y") == []

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from harness.errors import BrokenModel, RequestError
-from harness.models.candidate import identity, open_candidate, size_on_disk
+from harness.models.candidate import identity, open_candidate, open_outline, size_on_disk
 from harness.models.frozen import open_frozen
 from harness.models.opening import open_model
+from harness.runtime import Mode, Runner
 from harness.signature import Signature, TensorSpec
 from harness.subject import Request
 
@@ -33,92 +35,120 @@ def frozen(folder: Path, build: Callable[[Any], object], name: str = "frozen.pb"
     return folder / name
 
 
+@pytest.fixture(params=[open_candidate, open_outline], ids=["whole", "outline"])
+def opened(request: pytest.FixtureRequest) -> Any:
+    """Either way to open a candidate."""
+    return request.param
+
+
 def prediction(x: tf.Tensor) -> tf.Tensor:
     return tf.tanh(x, name="prediction")
 
 
-def test_a_candidate_has_the_inputs_and_outputs_of_the_reference(tmp_path: Path) -> None:
-    candidate = open_candidate(frozen(tmp_path, prediction), signature=signature("prediction"))
+def test_a_candidate_has_the_inputs_and_outputs_of_the_reference(
+    opened: Any, tmp_path: Path
+) -> None:
+    candidate = opened(frozen(tmp_path, prediction), signature=signature("prediction"))
     assert candidate.signature.input_names == ("inputs",)
     assert candidate.signature.output_names == ("prediction",)
 
 
-def test_a_method_may_rename_tensors(tmp_path: Path) -> None:
+def test_a_method_may_rename_tensors(opened: Any, tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
     names = {"x": "inputs", "y": "prediction"}
-    candidate = open_candidate(path, signature=signature("y", input="x"), names=names)
+    candidate = opened(path, signature=signature("y", input="x"), names=names)
     assert candidate.signature.output_names == ("prediction",)
 
 
-def test_a_missing_output_is_answered_with_the_nearest(tmp_path: Path) -> None:
+def test_a_missing_output_is_answered_with_the_nearest(opened: Any, tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
     with pytest.raises(BrokenModel, match=r"frozen.pb holds no node predictions, an output .*"
                        r"nearest: prediction"):  # fmt: skip
-        open_candidate(path, signature=signature("predictions"))
+        opened(path, signature=signature("predictions"))
 
 
-def test_a_missing_input_is_named(tmp_path: Path) -> None:
+def test_a_missing_input_is_named(opened: Any, tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
     with pytest.raises(BrokenModel, match="holds no node input_ids, an input of the reference"):
-        open_candidate(path, signature=signature("prediction", input="input_ids"))
+        opened(path, signature=signature("prediction", input="input_ids"))
 
 
-def test_an_output_past_those_of_its_node_is_named(tmp_path: Path) -> None:
+def test_an_output_past_those_of_its_node_is_named(opened: Any, tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
     with pytest.raises(BrokenModel, match=r"no tensor prediction:1, .*\(Tanh\) has 1 output"):
-        open_candidate(path, signature=signature("prediction:1"))
+        opened(path, signature=signature("prediction:1"))
 
 
-def test_an_output_whose_op_is_not_known_is_named(tmp_path: Path) -> None:
+def test_an_output_whose_op_is_not_known_is_named(opened: Any, tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
     path.write_bytes(path.read_bytes().replace(b"Tanh", b"Nope"))
     with pytest.raises(BrokenModel, match=r"the op Nope, which .* needs \(node prediction\)"):
-        open_candidate(path, signature=signature("prediction"))
+        opened(path, signature=signature("prediction"))
 
 
-def test_an_input_of_another_dtype_is_named_on_both_sides(tmp_path: Path) -> None:
+def test_an_input_of_another_dtype_is_named_on_both_sides(opened: Any, tmp_path: Path) -> None:
     path = frozen(tmp_path, prediction)
     with pytest.raises(BrokenModel, match=r"takes inputs as float32, .* reference takes float64"):
-        open_candidate(path, signature=signature("prediction", dtype="float64"))
+        opened(path, signature=signature("prediction", dtype="float64"))
 
 
-def test_the_input_of_a_saved_model_has_the_dtype_of_the_reference_too(saved_model: Path) -> None:
+def test_the_input_of_a_saved_model_has_the_dtype_of_the_reference_too(
+    opened: Any, saved_model: Path
+) -> None:
     wanted = signature("StatefulPartitionedCall", dtype="float64", input="embed_x")
     with pytest.raises(BrokenModel, match="takes embed_x as float32"):
-        open_candidate(saved_model, signature=wanted)
+        opened(saved_model, signature=wanted)
 
 
-def test_an_input_may_be_cut_in_mid_graph(tmp_path: Path) -> None:
+def test_an_input_may_be_cut_in_mid_graph(opened: Any, tmp_path: Path) -> None:
     path = frozen(tmp_path, lambda x: prediction(tf.square(x, name="features")))
-    candidate = open_candidate(path, signature=signature("prediction", input="features"))
+    candidate = opened(path, signature=signature("prediction", input="features"))
     assert {node.name for node in candidate.graph_def.node} == {"features", "prediction"}
 
 
 @pytest.mark.parametrize(
     ("resource", "op"), [(False, "VariableV2"), (True, "VarHandleOp")], ids=["ref", "resource"]
 )
-def test_a_variable_left_is_named_with_its_op(tmp_path: Path, resource: bool, op: str) -> None:
+def test_a_variable_left_is_the_models_and_has_no_value(
+    opened: Any, tmp_path: Path, resource: bool, op: str
+) -> None:
     def build(x: tf.Tensor) -> None:
         w = tf.compat.v1.get_variable("layer/w", (3, 3), use_resource=resource)
         prediction(tf.matmul(x, w))
 
-    path = frozen(tmp_path, build)
+    candidate = opened(frozen(tmp_path, build), signature=signature("prediction"))
+
+    assert [(each.name, each.op) for each in candidate.variables] == [("layer/w", op)]
+    assert (candidate.checkpoint_prefix, candidate.variables_off_path) == (None, ())
     with pytest.raises(BrokenModel, match=rf"is not frozen: layer/w left as variable \({op}\)"):
-        open_candidate(path, signature=signature("prediction"))
+        candidate.weights["layer/w"]
 
 
-def test_of_many_variables_left_the_first_are_named(tmp_path: Path) -> None:
+def test_a_candidate_with_a_variable_left_does_not_run(tmp_path: Path) -> None:
     def build(x: tf.Tensor) -> None:
-        for index in range(5):
-            x += tf.compat.v1.get_variable(f"w{index}", (3,), use_resource=True)
-        prediction(x)
+        prediction(tf.matmul(x, tf.compat.v1.get_variable("w", (3, 3), use_resource=True)))
 
-    path = frozen(tmp_path, build)
-    with pytest.raises(BrokenModel, match="w0, w1, w2 and 2 more left"):
-        open_candidate(path, signature=signature("prediction"))
+    candidate = open_candidate(frozen(tmp_path, build), signature=signature("prediction"))
+
+    with pytest.raises(BrokenModel, match="is not frozen: w left as variable"):
+        Runner(candidate, mode=Mode.STRICT).open()
 
 
-def test_a_table_left_is_named(tmp_path: Path) -> None:
+def test_variables_off_the_path_are_named_beside_those_on_it(opened: Any, tmp_path: Path) -> None:
+    def build(x: tf.Tensor) -> None:
+        used, _, _ = (
+            tf.compat.v1.get_variable(name, (3, 3), use_resource=resource)
+            for name, resource in (("used", True), ("step", True), ("slot", False))
+        )
+        prediction(tf.matmul(x, used))
+
+    candidate = opened(frozen(tmp_path, build), signature=signature("prediction"))
+
+    assert [each.name for each in candidate.variables] == ["used"]
+    assert candidate.variables_off_path == ("step", "slot")
+
+
+def test_a_table_left_is_named(opened: Any, tmp_path: Path) -> None:
     def build(x: tf.Tensor) -> None:
         initializer = tf.lookup.KeyValueTensorInitializer([1], [2.0], tf.int64, tf.float32)
         table = tf.lookup.StaticHashTable(initializer, -1.0, name="words")
@@ -126,17 +156,17 @@ def test_a_table_left_is_named(tmp_path: Path) -> None:
 
     path = frozen(tmp_path, build)
     with pytest.raises(BrokenModel, match="still holds a lookup table: words"):
-        open_candidate(path, signature=signature("prediction"))
+        opened(path, signature=signature("prediction"))
 
 
-def test_an_input_pipeline_left_is_named(tmp_path: Path) -> None:
+def test_an_input_pipeline_left_is_named(opened: Any, tmp_path: Path) -> None:
     def build(x: tf.Tensor) -> None:
         dataset = tf.data.Dataset.from_tensors(1.0)
         prediction(x + tf.compat.v1.data.make_one_shot_iterator(dataset).get_next())
 
     path = frozen(tmp_path, build)
     with pytest.raises(BrokenModel, match=r"still holds an input pipeline: .*Iterator"):
-        open_candidate(path, signature=signature("prediction"))
+        opened(path, signature=signature("prediction"))
 
 
 def test_a_placeholder_left_that_the_reference_does_not_feed_is_named(tmp_path: Path) -> None:
@@ -149,22 +179,22 @@ def test_a_placeholder_left_that_the_reference_does_not_feed_is_named(tmp_path: 
 
 
 def test_a_training_graph_in_a_meta_file_is_named_with_what_it_is(
-    built: Callable[[str], Path], tmp_path: Path
+    opened: Any, built: Callable[[str], Path], tmp_path: Path
 ) -> None:
     path = tmp_path / "frozen.pb"
     path.write_bytes(Path(f"{built('softmax_regression-ref')}.meta").read_bytes())
     words = r"frozen\.pb holds a MetaGraphDef, not a GraphDef: .*; a candidate is frozen from both"
     with pytest.raises(BrokenModel, match=words):
-        open_candidate(path, signature=signature("prediction"))
+        opened(path, signature=signature("prediction"))
 
 
 def test_a_saved_model_out_of_its_folder_is_named_with_what_it_is(
-    saved_model: Path, tmp_path: Path
+    opened: Any, saved_model: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "frozen.pb"
     path.write_bytes((saved_model / "saved_model.pb").read_bytes())
     with pytest.raises(BrokenModel, match=r"holds a SavedModel, not a GraphDef: call it saved_"):
-        open_candidate(path, signature=signature("prediction"))
+        opened(path, signature=signature("prediction"))
 
 
 @pytest.mark.parametrize(
@@ -177,44 +207,100 @@ def test_a_saved_model_out_of_its_folder_is_named_with_what_it_is(
     ],
 )
 def test_a_file_that_is_no_graph_says_what_it_is(
-    tmp_path: Path, content: bytes, words: str
+    opened: Any, tmp_path: Path, content: bytes, words: str
 ) -> None:
     path = tmp_path / "frozen.pb"
     path.write_bytes(content)
     with pytest.raises(BrokenModel, match=rf"^{path} .*{words}"):
-        open_candidate(path, signature=signature("prediction"))
+        opened(path, signature=signature("prediction"))
 
 
-def test_a_graph_that_no_sense_can_be_made_of_is_called_damaged(tmp_path: Path) -> None:
+def test_a_graph_that_no_sense_can_be_made_of_is_called_damaged(
+    opened: Any, tmp_path: Path
+) -> None:
     path = frozen(tmp_path, prediction)
     graph_def = GraphDef.FromString(path.read_bytes())
     graph_def.node[0].attr["dtype"].type = 0
     path.write_bytes(graph_def.SerializeToString())
     with pytest.raises(BrokenModel, match=r"no sense can be made of .* it is damaged"):
-        open_candidate(path, signature=signature("prediction"))
+        opened(path, signature=signature("prediction"))
 
 
-def test_a_graph_written_as_text_is_read_whatever_its_name(tmp_path: Path) -> None:
+def test_a_graph_written_as_text_is_read_whatever_its_name(opened: Any, tmp_path: Path) -> None:
     with tf.Graph().as_default() as graph:
         prediction(tf.compat.v1.placeholder(tf.float32, (None, 3), name="inputs"))
     tf.io.write_graph(graph, str(tmp_path), "frozen.pb")
-    candidate = open_candidate(tmp_path / "frozen.pb", signature=signature("prediction"))
+    candidate = opened(tmp_path / "frozen.pb", signature=signature("prediction"))
     assert candidate.signature.output_names == ("prediction",)
 
 
-def test_a_checkpoint_is_no_candidate(built: Callable[[str], Path]) -> None:
+def test_a_checkpoint_is_no_candidate(opened: Any, built: Callable[[str], Path]) -> None:
     with pytest.raises(RequestError, match="a checkpoint is no candidate"):
-        open_candidate(built("softmax_regression-ref"), signature=signature("prediction"))
+        opened(built("softmax_regression-ref"), signature=signature("prediction"))
 
 
-def test_nothing_at_the_path_is_a_fault_of_the_request(tmp_path: Path) -> None:
+def test_nothing_at_the_path_is_a_fault_of_the_request(opened: Any, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"gone\.pb"):
-        open_candidate(tmp_path / "gone.pb", signature=signature("prediction"))
+        opened(tmp_path / "gone.pb", signature=signature("prediction"))
 
 
-def test_a_saved_model_without_the_tensors_of_the_reference_names_them(saved_model: Path) -> None:
+def test_a_saved_model_without_the_tensors_of_the_reference_names_them(
+    opened: Any, saved_model: Path
+) -> None:
     with pytest.raises(BrokenModel, match="no signature of two_layers serves prediction"):
-        open_candidate(saved_model, signature=signature("prediction"))
+        opened(saved_model, signature=signature("prediction"))
+
+
+def large(x: tf.Tensor) -> tf.Tensor:
+    return prediction(tf.matmul(x, tf.constant(KERNEL, name="kernel")))
+
+
+KERNEL = np.random.default_rng(0).normal(size=(3, 900)).astype(np.float32)
+
+
+def test_an_outline_is_the_candidate_without_its_large_constants(tmp_path: Path) -> None:
+    path = frozen(tmp_path, large)
+
+    outline = open_outline(path, signature=signature("prediction"))
+
+    candidate = open_candidate(path, signature=signature("prediction"))
+    assert not candidate.left_out
+    assert outline.signature.inputs == candidate.signature.inputs
+    for node in candidate.graph_def.node:
+        if node.name == "kernel":
+            node.attr["value"].tensor.tensor_content = b""
+    assert outline.graph_def == candidate.graph_def
+    np.testing.assert_array_equal(outline.constants["kernel"], KERNEL)
+
+
+def test_a_node_off_the_path_that_cannot_be_imported_is_found_where_it_is(tmp_path: Path) -> None:
+    path = frozen(tmp_path, prediction)
+    stray = GraphDef.FromString(path.read_bytes())
+    stray.node.add(name="stray", op="Tanh", input=["gone"]).attr["T"].type = 1
+    path.write_bytes(stray.SerializeToString())
+    with pytest.raises(BrokenModel, match=r"^frozen\.pb cannot be imported: .*gone"):
+        open_candidate(path, signature=signature("prediction"))
+    open_outline(path, signature=signature("prediction"))
+
+
+def test_an_outline_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = frozen(tmp_path, large)
+    monkeypatch.setattr(tf, "import_graph_def", pytest.fail)
+    assert open_outline(path, signature=signature("prediction")).constants["kernel"].size == 2700
+
+
+def test_the_outline_of_a_saved_model_has_its_variables(saved_model: Path) -> None:
+    outline = open_outline(
+        saved_model, signature=signature("StatefulPartitionedCall", input="embed_x")
+    )
+    assert [value.shape for value in outline.weights.values()] == [(3, 4)]
+
+
+def test_outlines_are_told_apart_by_their_path(tmp_path: Path) -> None:
+    paths = [frozen(tmp_path, large, name) for name in ("one.pb", "other.pb")]
+    one, other = (open_outline(path, signature=signature("prediction")) for path in paths)
+    assert one.graph_def == other.graph_def
+    assert identity(one) != identity(other)
 
 
 def test_candidates_that_are_one_graph_have_one_identity(tmp_path: Path) -> None:

@@ -305,3 +305,45 @@ def test_a_shape_hint_that_contradicts_tensorflow_does_no_harm(copied: Path) -> 
     model = open_checkpoint_model(copied)
     assert model.signature.outputs[0].shape == (None, 3)
     np.testing.assert_equal(len(model.variables), 2)
+
+
+def test_averages_beside_raw_values_are_unread(built: Built) -> None:
+    prefix = built("moving_averages-ref")
+    model = open_checkpoint_model(prefix, outputs=("prediction",))
+    assert set(model.unread_averages) == {"layer/kernel", "layer/bias"}
+
+
+def test_averages_that_are_asked_for_are_read(built: Built) -> None:
+    prefix = built("moving_averages-ref")
+    model = open_checkpoint_model(prefix, outputs=("prediction",), moving_averages=True)
+    assert model.unread_averages == ()
+
+
+def test_averages_that_the_saver_restores_are_read(tmp_path: Path) -> None:
+    """In the place of the variables, as for inference."""
+    with fresh_session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, (None,), name="x")
+        tf.multiply(x, tf.compat.v1.get_variable("w", ()), name="y")
+        average = tf.compat.v1.get_variable("w_average", ())
+        initialise(session)
+        both = {f"w{AVERAGE}": average, "w": tf.compat.v1.global_variables()[0]}
+        prefix = save(session, tf.compat.v1.train.Saver(both), tmp_path, step=1)
+    with fresh_session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, (None,), name="x")
+        tf.multiply(x, tf.compat.v1.get_variable("w", ()), name="y")
+        restored = tf.compat.v1.train.Saver({f"w{AVERAGE}": tf.compat.v1.global_variables()[0]})
+        meta = restored.export_meta_graph(str(tmp_path / "inference.meta"))
+    del meta
+    assert open_checkpoint_model(prefix).unread_averages == ("w",)
+    inference = open_checkpoint_model(prefix, meta_graph=tmp_path / "inference.meta")
+    assert inference.unread_averages == ()
+
+
+def test_a_checkpoint_without_averages_has_none_unread(built: Built) -> None:
+    assert open_checkpoint_model(built("softmax_regression-ref")).unread_averages == ()
+
+
+def test_the_graph_that_was_read_is_remembered(copied: Path) -> None:
+    assert open_checkpoint_model(copied).meta_path == file(copied, "meta")
+    other = copied.with_name("model.ckpt-5.meta")
+    assert open_checkpoint_model(copied, meta_graph=other).meta_path == other

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from fixtures.training import fresh_session, initialise, save, save_initialised, saver
 from harness.errors import BrokenModel
-from harness.models.model import Model, slice_of
+from harness.models.model import CheckpointWeights, Model, slice_of
 from harness.models.opening import open_model
 from harness.subject import Request
 
@@ -80,6 +80,34 @@ def test_a_value_that_the_checkpoint_lacks_is_named_with_its_variable(model: Mod
     name = model.variables[0].name
     with pytest.raises(BrokenModel, match=rf"variable {name} cannot be read .*elsewhere"):
         renamed.weights[name]
+
+
+def test_a_reader_that_is_open_is_used(model: Model) -> None:
+    other = tf.train.load_checkpoint(model.checkpoint_prefix)
+    weights = CheckpointWeights(replace(model, checkpoint_prefix="/no/such/checkpoint"), other)
+    np.testing.assert_array_equal(weights["layer/bias"], other.get_tensor("layer/bias"))
+
+
+def test_a_model_without_checkpoint_has_no_values(model: Model) -> None:
+    alone = replace(model, checkpoint_prefix=None)
+    with pytest.raises(
+        BrokenModel, match=r"is not frozen: layer/bias left as variable \(VarHandle"
+    ):
+        alone.weights["layer/bias"]
+
+
+def test_constants_are_those_of_the_graph(built: Callable[[str], Path]) -> None:
+    model = open_model(Request(path=built("partitioned-resource"), outputs=("outputs",)))
+    names = {node.name for node in model.graph_def.node if node.op == "Const"}
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(model.graph_def, name="")
+        for name, value in model.constants.items():
+            np.testing.assert_array_equal(value, session.run(f"{name}:0"))
+    assert set(model.constants) == names != set()
+
+
+def test_constants_are_looked_for_once(model: Model) -> None:
+    assert model.constants is model.constants
 
 
 @pytest.mark.parametrize("kind", ["ref", "resource"])

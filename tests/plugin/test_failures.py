@@ -39,7 +39,7 @@ def test_a_wrong_pb_fails_in_outputs_and_names_the_element(verify: Verify, wrong
         [
             r"_+ test_outputs_are_identical\[model.ckpt-60-wrong.pb\] _+",
             r"outputs: prediction\[\d+, \d+\] = \S+, but should be \S+ "
-            r"\(.* elements differ, largest .*, \d+ ULP\); fed inputs.*",
+            r"\(.* elements differ, largest .*, \d+ ULP\) · fed inputs.*",
         ]
     )
 

@@ -7,8 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tensorflow.core.framework.graph_pb2 import GraphDef
 
+from harness.exporters.registry import load_method
+from harness.models.opening import open_model
+from harness.replaying import Word, replay
 from harness.report.json_text import read_report, write_report
+from harness.reproduction.folder import read_reproduction
+from harness.subject import Request
 from harness.verdict import Stage, Verdict
 
 Verify = Callable[..., pytest.RunResult]
@@ -41,7 +47,7 @@ def test_a_model_fed_by_an_input_pipeline_is_cut_there(
             f"  inputs (inferred): {tensor} float32 *",
             f"  the graph is cut at {tensor}: what lies before is not run",
             "  outputs (inferred): prediction float32 *",
-            "model.ckpt-60 is equivalent",
+            "model.ckpt-60 is equivalent*",
         ]
     )
     assert result.ret == pytest.ExitCode.OK
@@ -53,17 +59,40 @@ def test_names_that_were_given_are_not_called_inferred(verify: Verify) -> None:
     result.stdout.fnmatch_lines(["  inputs: inputs *", "  outputs: prediction *"])
 
 
-def test_the_table_shows_stages_verdict_and_numbers(verify: Verify) -> None:
+def test_the_table_shows_stages_verdict_and_numbers(
+    verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+
     verify().stdout.re_match_lines(
         [
-            r"model.ckpt-60 is equivalent",
-            r"  candidate  export  reload  outputs  deployed  verdict .*nodes .*bytes .*diff .*sec",
-            r"  direct     ok      ok      ok       ok        equivalent +\d+ +[\d,]+ +\S+.*",
+            r"model.ckpt-60 is equivalent, proved",
+            r"  candidate  export  reload  weights  structure  outputs  deployed  verdict "
+            r".*diff .*seconds .*size .*nodes",
+            r"  direct     ok      ok      ok       ok         ok       ok        proved  "
+            r" +0 +\d+\.\d +\d+ B +\d+",
         ]
     )
 
 
-def test_the_table_says_why_a_method_is_unsupported(verify: Verify) -> None:
+def test_a_narrow_terminal_shows_stages_and_verdict(
+    verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    verify(methods="convert_variables_to_constants").stdout.re_match_lines(
+        [
+            r"  candidate +export reload weights structure outputs deployed verdict$",
+            r"  convert_variables_to_constants$",
+            r" {15,}ok     ok     ok      ok        ok      ok       proved$",
+        ]
+    )
+
+
+def test_the_table_says_why_a_method_is_unsupported(
+    verify: Verify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
     result = verify(methods="direct,freeze_graph_graphdef")
 
     assert result.ret == pytest.ExitCode.OK
@@ -92,7 +121,10 @@ def test_the_report_is_json_of_the_documented_schema(verify: Verify, tmp_path: P
     assert model["inputs"][0]["name"] == "inputs"
     assert model["verdict"] == "equivalent"
     (candidate,) = model["candidates"]
-    assert list(candidate["stages"]) == ["export", "reload", "outputs", "deployed"]
+    assert list(candidate["stages"]) == [
+        "export", "reload", "weights", "structure", "outputs", "deployed",
+    ]  # fmt: skip
+    assert candidate["proved"] is True
     assert candidate["examples"] == 10
     assert candidate["bytes"] > 0
     assert candidate["nodes"] > 0
@@ -119,3 +151,93 @@ def test_junit_carries_the_stage_results(verify: Verify, tmp_path: Path) -> None
     text = path.read_text()
     assert 'property name="freezeproof"' in text
     assert "&quot;stage&quot;:&quot;outputs&quot;" in text
+
+
+# ---- what failed is kept
+
+
+@pytest.fixture
+def wrong(pytester: pytest.Pytester, regression: Path) -> Path:
+    """A frozen graph with another Softmax."""
+    export = load_method("direct").export(open_model(Request(path=regression)), pytester.path)
+    graph = GraphDef.FromString(export.path.read_bytes())
+    (softmax,) = (node for node in graph.node if node.op == "Softmax")
+    softmax.op = "LogSoftmax"
+    path = pytester.path / "wrong.pb"
+    path.write_bytes(graph.SerializeToString())
+    return path
+
+
+STAGES = ("structure", "outputs", "deployed")
+
+
+def test_a_failure_ends_in_the_command_that_replays_it(verify: Verify, wrong: Path) -> None:
+    result = verify(f"--frozen={wrong.name}", methods="none")
+
+    result.stdout.fnmatch_lines(
+        [
+            line
+            for stage in STAGES
+            for line in (
+                "reproduce with: pytest *",
+                f"replay with: freezeproof replay .freezeproof/model.ckpt-60-wrong.pb-{stage}",
+            )
+        ]
+    )
+
+
+def test_what_failed_is_kept_with_its_feeds_and_outputs(verify: Verify, wrong: Path) -> None:
+    verify(f"--frozen={wrong}", "--repro-dir=kept/here", methods="none")
+
+    folders = {
+        stage: wrong.parent / f"kept/here/model.ckpt-60-wrong.pb-{stage}" for stage in STAGES
+    }
+    for stage in STAGES[1:]:
+        evidence = read_reproduction(folders[stage]).evidence
+        assert evidence is not None
+        assert evidence.feeds.keys() == {"inputs"}
+        assert evidence.expected is not None
+        assert evidence.actual is not None
+        assert (evidence.expected["prediction"] != evidence.actual["prediction"]).any()
+    outcomes = {stage: replay(folder).word for stage, folder in folders.items()}
+    assert outcomes == dict.fromkeys(STAGES, Word.FAILED)
+    assert not (wrong.parent / ".freezeproof").exists()
+
+
+@pytest.mark.parametrize("option", ["--repro-dir=none", "--repro-dir="])
+def test_nothing_is_kept_where_nobody_wants_it(option: str, verify: Verify, wrong: Path) -> None:
+    result = verify(f"--frozen={wrong}", option, methods="none")
+
+    result.assert_outcomes(failed=3, passed=6)
+    result.stdout.no_fnmatch_line("*replay with*")
+    assert not (wrong.parent / ".freezeproof").exists()
+    assert not (wrong.parent / "none").exists()
+
+
+def test_the_ini_file_says_where(verify: Verify, wrong: Path, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nfreezeproof_repro_dir = kept")
+    result = verify(f"--frozen={wrong}", methods="none")
+    result.stdout.fnmatch_lines(["replay with: freezeproof replay kept/model.ckpt-60-*"])
+
+    pytester.makeini("[pytest]\nfreezeproof_repro_dir = none")
+    verify(f"--frozen={wrong}", methods="none").stdout.no_fnmatch_line("*replay with*")
+
+
+def test_where_nothing_fails_nothing_is_kept(verify: Verify, pytester: pytest.Pytester) -> None:
+    verify()
+
+    assert not (pytester.path / ".freezeproof").exists()
+
+
+def test_what_cannot_be_kept_is_told_beside_the_failure(
+    verify: Verify, wrong: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("harness.reproduction.keeping.write_reproduction", full)
+
+    result = verify(f"--frozen={wrong}", methods="none")
+
+    result.assert_outcomes(failed=3, passed=6)
+    result.stdout.fnmatch_lines(["nothing was kept to replay: No space left on device"])

@@ -39,7 +39,8 @@ CULPRITS = {
     "variable off the output path": r"no variable of the checkpoint reaches the output",
     "cifar SavedModel against the .pb cut before the bias": r"holds no node add_1",
     "counter": r"AssignAdd.*writes counter",
-    "V1 checkpoint with legacy Variable ops": r"Variable, Variable_1 left as variable",
+    "V1 checkpoint with legacy Variable ops": r"Variable, Variable_1 \(Variable\) left unconverted",
+    "mobilenet, float against 8-bit weights": r"stored in 8 bits \(Dequantize\)",
     "conditional GAN with the stale .meta of a crashed run": r"\[100, 128\].*\[110, 128\]",
     "transform graph with vocabularies": r"lookup tables",
     "degenerate logistic regression": r"one and the same value",
@@ -52,12 +53,6 @@ FEWER = {"basic-pitch": 15, "MTCNN P-Net": 25}
 
 FEWEST_ACCEPTED = 0.9
 """The share of the examples that a real model must accept, by what is read off its graph alone."""
-
-# Where the harness finds the fault: cases.toml says `weights`, a stage that it does not have yet.
-STAGES = {
-    "V1 checkpoint with legacy Variable ops": "reload",
-    "mobilenet, float against 8-bit weights": "outputs",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +148,7 @@ def test_a_real_model_comes_out_as_its_case_says(case: Case, verify: Verify) -> 
     model = verify(*arguments_of(case))
 
     assert str(model.verdict) == case.verdict, model.message
-    assert (str(model.stage) if model.stage else None) == STAGES.get(case.name, case.stage)
+    assert (str(model.stage) if model.stage else None) == case.stage
     if case.inputs and "..." not in case.inputs and model.stage is None:
         assert sorted(spec.name for spec in model.facts.inputs) == sorted(case.inputs)
         stated = {spec.name.partition(":")[0] for spec in model.facts.outputs}
@@ -167,6 +162,7 @@ def test_a_real_model_comes_out_as_its_case_says(case: Case, verify: Verify) -> 
             assert compared.status is Status.PASSED
             assert (compared.measured.max_ulp, compared.measured.max_abs) == (0, 0.0)
             assert compared.compared >= FEWEST_ACCEPTED * compared.examples > 0
+            assert candidate.is_proved
             deployed = candidate.stages[Stage.DEPLOYED]
             assert deployed.compared >= FEWEST_ACCEPTED * deployed.examples > 0
     assert_that_what_is_drawn_is_told(model)
@@ -224,5 +220,9 @@ def test_a_frozen_graph_fails_against_another_checkpoint(verify: Verify, tmp_pat
     )
 
     assert model.verdict is Verdict.DIFFERENT
-    assert model.stage is Stage.OUTPUTS
-    assert "Output[" in model.message
+    assert model.stage is Stage.WEIGHTS
+    assert "Wconv1" in model.message
+    (candidate,) = model.candidates
+    outputs = candidate.stages[Stage.OUTPUTS]
+    assert outputs.status is Status.FAILED
+    assert re.match(r"Output\[.* · first at Wconv1 · Wconv1 ", outputs.reason)

@@ -108,6 +108,7 @@ results = st.builds(
     nodes=st.none() | counts,
     bytes=st.none() | counts,
     warnings=st.lists(warnings, max_size=2).map(tuple),
+    transforms=st.lists(texts, max_size=2).map(tuple),
 )
 specs = st.builds(
     TensorSpec,
@@ -178,6 +179,7 @@ def test_the_keys_of_the_schema_are_there() -> None:
         "name",
         "method",
         "verdict",
+        "proved",
         "stage",
         "message",
         "stages",
@@ -210,6 +212,27 @@ def test_examples_are_those_of_the_strict_comparison() -> None:
     (told,) = strict_json(write_report(report(model(counted))))["models"]
     (compared,) = told["candidates"]
     assert (compared["examples"], compared["rejected"]) == (100, 3)
+
+
+def test_a_candidate_is_told_to_be_proved_where_it_is() -> None:
+    matched = candidate(*(result(stage) for stage in (Stage.WEIGHTS, Stage.STRUCTURE)))
+    agreed = candidate(*matched.stages.values(), result(Stage.OUTPUTS), name="agreed")
+    folded = result(Stage.STRUCTURE, transforms=("batch-norm folding (conv1)",))
+    transformed = candidate(*agreed.stages.values(), folded, name="transformed")
+    whole = report(model(matched, agreed, transformed, DIFFERENT))
+    (told,) = strict_json(write_report(whole))["models"]
+    assert [each["proved"] for each in told["candidates"]] == [False, True, False, False]
+    (read,) = read_report(write_report(whole)).models
+    assert [each.is_proved for each in read.candidates] == [False, True, False, False]
+
+
+def test_transforms_are_told_with_the_stage_that_recognised_them() -> None:
+    folded = result(Stage.STRUCTURE, transforms=("batch-norm folding (conv1)", "constant folding"))
+    whole = report(model(candidate(folded)))
+    (told,) = strict_json(write_report(whole))["models"]
+    assert told["candidates"][0]["stages"]["structure"]["transforms"] == [*folded.transforms]
+    (read,) = read_report(write_report(whole)).models
+    assert read.candidates[0].stages[Stage.STRUCTURE].transforms == folded.transforms
 
 
 def test_an_infinity_is_written_as_text_and_read_as_a_number() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.criteria import Measurement
-from harness.report.terminal import largest_difference, render, render_brief, signature_lines
+from harness.report.candidate_table import largest_difference, size_text
+from harness.report.terminal import render, render_brief, signature_lines
 from harness.signature import TensorSpec
 from harness.verdict import (
     CandidateReport,
@@ -55,8 +56,12 @@ def model(*candidates: CandidateReport, restored: StageResult | None = None) -> 
     )
 
 
-def shown(*models: ModelReport, width: int = 120) -> str:
-    return render(models, width=width, color=False)
+def shown(*models: ModelReport, width: int = 120, **rest: Any) -> str:
+    return render(models, width=width, color=False, **rest)
+
+
+def changed(known: CandidateReport, stage: Stage, **rest: Any) -> CandidateReport:
+    return replace(known, stages={**known.stages, stage: replace(known.stages[stage], **rest)})
 
 
 def row(text: str, name: str) -> list[str]:
@@ -67,9 +72,65 @@ def row(text: str, name: str) -> list[str]:
 
 def test_a_model_that_agrees_is_a_heading_and_a_row() -> None:
     text = shown(model(equivalent(nodes=13, bytes=236256, seconds=0.05)))
-    assert text.splitlines()[0] == "model is equivalent"
-    cells = ["direct", *["ok"] * len(COMPARED), "equivalent", "13", "236,256", "0", "0.2"]
+    assert text.splitlines()[0] == "model is equivalent, proved"
+    cells = ["direct", *["ok"] * len(COMPARED), "proved", "0", "0.3", "236 kB", "13"]
     assert row(text, "direct") == cells
+
+
+def test_a_candidate_that_agrees_and_is_not_proved_is_told_as_equivalent() -> None:
+    transformed = changed(equivalent("b.pb"), Stage.STRUCTURE, transforms=("folding",))
+    text = shown(model(equivalent(), transformed))
+    assert text.splitlines()[0] == "model is equivalent"
+    assert "proved" in row(text, "direct")
+    assert "equivalent" in row(text, "b.pb")
+    assert "proved" not in row(text, "b.pb")
+
+
+def test_methods_that_cannot_serve_do_not_weaken_what_is_proved() -> None:
+    text = shown(model(equivalent(), unsupported("by design", "a")))
+    assert text.splitlines()[0] == "model is equivalent, proved"
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        model(equivalent(), different("why")),
+        model(equivalent(warnings=(ModelWarning(code="random_op", message="dropout is on"),))),
+        model(unsupported("by design", "a")),
+        model(),
+    ],
+)
+def test_nothing_else_is_called_proved_in_the_heading(models: ModelReport) -> None:
+    assert "proved" not in shown(models).splitlines()[0]
+
+
+def test_every_stage_of_a_candidate_has_a_column() -> None:
+    heading = shown(model(equivalent())).splitlines()[1].split()
+    assert heading[1 : len(COMPARED) + 2] == [*map(str, COMPARED), "verdict"]
+
+
+@pytest.mark.parametrize("stage", COMPARED)
+def test_a_stage_is_told_in_its_own_column(stage: Stage) -> None:
+    failed = changed(equivalent(), stage, status=Status.FAILED, reason="why")
+    cells = row(shown(model(failed)), "direct")
+    assert [str(s) for s, cell in zip(COMPARED, cells[1:], strict=False) if cell == "FAILED"] == [
+        str(stage)
+    ]
+
+
+def test_what_a_tool_transformed_is_told_with_the_tolerance() -> None:
+    folded = ("batch-norm folding (conv1, conv2)", "training nodes removed")
+    agreed = changed(equivalent("optimized_graph.pb"), Stage.STRUCTURE, transforms=folded)
+    text = shown(model(equivalent(), agreed), width=200, tolerances={"model": "close:0.0001"})
+    assert (
+        "  transformed: batch-norm folding (conv1, conv2); training nodes removed, so that outputs "
+        "are compared within close:0.0001 (optimized_graph.pb)"
+    ) in text.splitlines()
+    assert "are compared within the tolerance" in shown(model(agreed), width=200)
+
+
+def test_nothing_is_transformed_where_nothing_was_recognised() -> None:
+    assert "transformed" not in shown(model(equivalent()), tolerances={"model": "close:0.0001"})
 
 
 def test_a_model_that_differs_is_told_with_the_stage_and_the_reason() -> None:
@@ -164,11 +225,69 @@ def test_a_reason_longer_than_the_terminal_is_shown_whole() -> None:
     assert reason in " ".join(text.split())
 
 
-@pytest.mark.parametrize("width", [20, 80, 200])
-def test_a_long_name_hides_neither_itself_nor_the_verdict(width: int) -> None:
+def test_a_long_name_stands_beside_the_rest_where_there_is_room() -> None:
     name = "a" * 90 + ".pb"
-    cells = row(shown(model(equivalent(name)), width=width), name)
-    assert "equivalent" in cells
+    assert "proved" in row(shown(model(equivalent(name)), width=200), name)
+
+
+@pytest.mark.parametrize("width", [20, 80, 100])
+def test_a_name_too_long_for_the_terminal_has_a_line_of_its_own(width: int) -> None:
+    name = "a" * 90 + ".pb"
+    lines = shown(model(equivalent(name), equivalent("b")), width=width).splitlines()
+    at = lines.index(f"  {name}")
+    assert lines[at + 1].split() == [*["ok"] * len(COMPARED), "proved"]
+    assert lines[at + 2].split() == ["b", *["ok"] * len(COMPARED), "proved"]
+    assert lines[at + 1][10:] == lines[at + 2][10:]
+
+
+LONGEST = "convert_variables_to_constants"
+"""The longest name of a method."""
+
+
+@pytest.mark.parametrize("width", [74, 80, 92, 93, 99, 100, 101, 113, 114, 123, 140])
+def test_the_table_is_no_wider_than_the_terminal(width: int) -> None:
+    failed = different("why", name=LONGEST[:20], measured=Measurement(max_abs=2.0, max_rel=3.0))
+    candidates = [equivalent(LONGEST, bytes=10**8, nodes=10**6), unsupported("why", "a"), failed]
+    lines = shown(model(*candidates), width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    table = "\n".join(lines[1 : 2 * len(candidates) + 2])
+    for word in (*map(str, COMPARED), "verdict", "proved", "different", "unsupported"):
+        assert word in table.split()
+
+
+def test_numbers_are_shown_as_far_as_they_fit() -> None:
+    agreed = model(equivalent(bytes=10**5, nodes=130))
+    found = []
+    for width in range(74, 140):
+        heading = shown(agreed, width=width).splitlines()[1]
+        found.append(tuple(heading.split("verdict")[1].split()))
+    assert sorted(set(found), key=len) == list(dict.fromkeys(found))
+    assert list(dict.fromkeys(found)) == [
+        (),
+        ("largest", "diff"),
+        ("largest", "diff", "seconds"),
+        ("largest", "diff", "seconds", "size"),
+        ("largest", "diff", "seconds", "size", "nodes"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (9949, "9.9 kB"),
+        (9950, "10 kB"),
+        (76_235, "76 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (1_600_000_000, "1.6 GB"),
+        (5 * 10**12, "5,000 GB"),
+    ],
+)
+def test_a_size_is_told_in_its_unit(size: int, text: str) -> None:
+    assert size_text(size) == text
 
 
 def test_no_line_ends_in_blanks() -> None:
@@ -215,7 +334,7 @@ def test_nothing_but_identity_is_shown_as_zero(measured: Measurement, text: str)
 def test_many_models_are_a_line_each() -> None:
     lines = render_brief([model(equivalent(), unsupported("why", "a")), model(different("why"))])
     assert lines == [
-        "model: equivalent (1 of 2 candidates compared)",
+        "model: equivalent, proved (1 of 2 candidates compared)",
         "model: different (1 of 1 candidates compared)",
     ]
 

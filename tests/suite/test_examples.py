@@ -111,8 +111,8 @@ def test_a_failing_example_is_shrunk() -> None:
         if feeds["x"].any():
             raise OutputsDiffer("y differs")
 
-    assert str(failure(check)) == (
-        "y differs; fed x = [[1., 1., 1.]] (float32 [1, 3]); ids = [0] (int32 [1])"
+    assert failure(check).told() == (
+        "y differs · fed x = [[1., 1., 1.]] (float32 [1, 3]); ids = [0] (int32 [1])"
     )
 
 
@@ -147,7 +147,7 @@ def test_the_smallest_batch_that_fails_is_told_rather_than_none() -> None:
         if len(feeds["x"]) != 1:
             raise AcceptanceDiffers("y differs")
 
-    assert "ids = [0, 0] (int32 [2])" in str(failure(check))
+    assert "ids = [0, 0] (int32 [2])" in failure(check).told()
 
 
 def test_where_only_feeds_without_elements_fail_they_are_told() -> None:
@@ -155,7 +155,7 @@ def test_where_only_feeds_without_elements_fail_they_are_told() -> None:
         if not feeds["x"].size:
             raise AcceptanceDiffers("y differs")
 
-    assert "ids = [] (int32 [0])" in str(failure(check))
+    assert "ids = [] (int32 [0])" in failure(check).told()
 
 
 def test_the_simplest_example_that_fails_is_not_run_again() -> None:
@@ -189,9 +189,9 @@ def test_the_feeds_that_are_told_are_those_that_failed() -> None:
         if value > 2:
             raise OutputsDiffer(f"differs at {value}")
 
-    message = str(failure(check, SCALAR))
-    value = message.removeprefix("differs at ").partition(";")[0]
-    assert message == f"differs at {value}; fed n = {value} (int32 [])"
+    message = failure(check, SCALAR).told()
+    value = message.removeprefix("differs at ").partition(" ")[0]
+    assert message == f"differs at {value} · fed n = {value} (int32 [])"
 
 
 def test_a_failure_keeps_its_kind_and_what_was_measured() -> None:
@@ -212,8 +212,8 @@ def test_of_two_kinds_of_failure_one_comes_out_with_its_own_feeds() -> None:
             raise OutputsDiffer(f"differs at {value}")
 
     found = failure(check, SCALAR, max_examples=200)
-    value = str(found).partition(";")[0].rpartition(" ")[2]
-    assert str(found).endswith(f"; fed n = {value} (int32 [])")
+    value = str(found).rpartition(" ")[2]
+    assert found.told().endswith(f" · fed n = {value} (int32 [])")
     assert type(found) is (AcceptanceDiffers if int(value) > 0 else OutputsDiffer)
 
 
@@ -221,7 +221,7 @@ def test_a_failure_without_inputs_tells_no_feeds() -> None:
     def check(_: Feeds) -> None:
         raise OutputsDiffer("y differs")
 
-    assert str(failure(check, NO_INPUTS)) == "y differs"
+    assert failure(check, NO_INPUTS).told() == "y differs"
 
 
 def test_a_failure_in_the_last_example_comes_out() -> None:
@@ -250,7 +250,7 @@ def test_shrinking_stops_in_time_and_the_failure_still_comes_out(
         if calls > passing:
             raise OutputsDiffer("y differs")
 
-    assert str(failure(check)).startswith("y differs; fed x")
+    assert failure(check).told().startswith("y differs · fed x")
 
 
 @pytest.mark.parametrize("passing", [0, 20])
@@ -280,7 +280,7 @@ def test_a_check_that_fails_once_and_never_again_fails() -> None:
             has_failed = True
             raise OutputsDiffer("y differs")
 
-    assert str(failure(check)).startswith("y differs; fed x")
+    assert failure(check).told().startswith("y differs · fed x")
 
 
 def test_an_error_that_is_no_disagreement_comes_out_as_it_is() -> None:

@@ -1,0 +1,1 @@
+"""Where two models that give other outputs for one example begin to differ."""

@@ -1,0 +1,1 @@
+"""What a graph computes, written in one form however it was frozen."""

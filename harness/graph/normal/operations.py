@@ -1,0 +1,49 @@
+"""The ops of a graph with every function laid open, as they stand before they are normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tensorflow.core.framework import node_def_pb2
+
+RESULTS = "Results"
+"""The op of what stands where a call stood: its output `i` is its input `i`.
+
+Who waits for it without reading it, waits for what it waits for itself.
+"""
+CALL = "Call"
+"""The op of what calls a function by a node whose op is the function's name, and stays one."""
+INPUT = "Input"
+OUTPUT = "Output"
+"""What stands for an output of the graph until it is known whether it waits for anything."""
+
+
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
+class Operation:
+    """A node of the graph, or one that lowering made; `function` is where its node stands.
+
+    It is made when it is first read, and its inputs are filled in when it is opened.
+    """
+
+    name: str
+    op: str
+    node: node_def_pb2.NodeDef
+    function: str = ""
+    position: int = -1
+    inputs: Sequence[Place] = ()
+    waits: Sequence[Operation] = field(default=())
+    """What it waits for without reading it: its control edges."""
+
+
+Place = tuple[Operation, int]
+"""An output of an operation."""
+
+
+def become_results(
+    operation: Operation, results: Sequence[Place], waits: Sequence[Operation]
+) -> None:
+    """Make of a call what stands in its place."""
+    operation.op = RESULTS
+    operation.inputs = results
+    operation.waits = waits
