@@ -375,7 +375,9 @@ def as_json(outcome: Outcome) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; exit with 1 where the harness misses what is observable."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--fixtures", nargs="+", type=named_fixture, default=FIXTURES, metavar="NAME")
+    parser.add_argument(
+        "--fixtures", nargs="+", type=named_fixture, default=FIXTURES, metavar="NAME"
+    )
     parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS, metavar="NAME")
     parser.add_argument("--models", type=Path, help="folder in which trained fixtures are kept")
     parser.add_argument(

@@ -109,5 +109,7 @@ def _stages(
     path = Path(candidate)
     file = Candidate(name=path.name, method="file", path=path)
     yield proof.reload(file)
-    yield proof.outputs(file, for_all)
+    yield proof.weights(file)
+    yield proof.structure(file)
+    yield proof.outputs(file, for_all, tolerance=tolerance)
     yield proof.deployed(file, for_all, tolerance=tolerance)

@@ -327,7 +327,15 @@ def test_a_weight_that_is_one_bit_off_fails_in_outputs(regression: Proof, tmp_pa
     right = Frozen(graph_def=graph_def, weights=["layer/kernel"])
     broken.write_bytes(FAULTS["one_ulp_weight"].apply(right).SerializeToString())
     results = all_stages(regression, shipped(broken))
-    assert statuses(results) == ["passed", "passed", "passed", "failed", "passed", "failed", "passed"]
+    assert statuses(results) == [
+        "passed",
+        "passed",
+        "passed",
+        "failed",
+        "passed",
+        "failed",
+        "passed",
+    ]
     assert "prediction" in results[Stage.OUTPUTS].reason
     assert results[Stage.OUTPUTS].measured.max_ulp
 
@@ -344,7 +352,15 @@ def test_weights_of_an_earlier_step_fail_in_outputs_and_deployed(
     results = all_stages(
         proves(prefix, outputs=("prediction",)), shipped(tmp_path / "stale/direct/frozen.pb")
     )
-    assert statuses(results) == ["passed", "passed", "passed", "failed", "passed", "failed", "failed"]
+    assert statuses(results) == [
+        "passed",
+        "passed",
+        "passed",
+        "failed",
+        "passed",
+        "failed",
+        "failed",
+    ]
 
 
 def test_a_stage_without_examples_fails(regression: Proof) -> None:
