@@ -97,7 +97,7 @@ def changed(right: graph_pb2.GraphDef, broken: graph_pb2.GraphDef) -> set[str]:
     was left out is told by what it stood between, and by the variable that it read.
     """
     both = (right, broken)
-    before, after = ({key: text for key, text in placed(graph)} for graph in both)
+    before, after = (dict(placed(graph)) for graph in both)
     own = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     own |= {
         (function, origin)

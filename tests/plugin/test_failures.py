@@ -31,15 +31,19 @@ def wrong(regression: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_wrong_pb_fails_in_outputs_and_names_the_element(verify: Verify, wrong: Path) -> None:
+def test_a_wrong_pb_fails_in_weights_and_outputs_and_names_both_elements(verify: Verify, wrong: Path) -> None:
     result = verify(f"--frozen={wrong}", methods="none")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.re_match_lines(
         [
+            r"_+ test_weights_are_the_references\[model.ckpt-60-wrong.pb\] _+",
+            r"weights: layer/kernel\[1, 0\] = -5.985265, but should be -5.9852653 "
+            r"\(1 of 12 elements differ, largest 4.8e-07, 1 ULP\)",
             r"_+ test_outputs_are_identical\[model.ckpt-60-wrong.pb\] _+",
             r"outputs: prediction\[\d+, \d+\] = \S+, but should be \S+ "
-            r"\(.* elements differ, largest .*, \d+ ULP\) · fed inputs.*",
+            r"\(.* elements differ, largest .*, \d+ ULP\) · first at layer/kernel · "
+            r"layer/kernel differs · fed inputs.*",
         ]
     )
 
@@ -61,7 +65,7 @@ def test_a_difference_in_the_first_example_is_a_comparison(
 
     result = verify(f"--frozen={path}", methods="none")
 
-    result.assert_outcomes(passed=5, failed=2)
+    result.assert_outcomes(passed=6, failed=3)
     result.stdout.no_fnmatch_line("*nothing was compared*")
 
 
@@ -80,7 +84,7 @@ def test_the_command_that_is_printed_fails_alike(
     command = next(
         line.removeprefix("reproduce with: pytest ")
         for line in first.outlines
-        if line.startswith("reproduce with: pytest ")
+        if line.startswith("reproduce with: pytest ") and "test_outputs" in line
     )
 
     again = pytester.runpytest_inprocess(*shlex.split(command))
@@ -98,12 +102,12 @@ def test_a_difference_is_in_the_report(verify: Verify, wrong: Path, tmp_path: Pa
     (model,) = json.loads(path.read_text())["models"]
     right, broken = model["candidates"]
     assert model["verdict"] == "different"
-    assert model["stage"] == "outputs"
-    assert model["message"].startswith("wrong.pb: prediction[")
+    assert model["stage"] == "weights"
+    assert model["message"].startswith("wrong.pb: layer/kernel[")
     assert right["verdict"] == "equivalent"
     assert (broken["verdict"], broken["stage"], broken["method"]) == (
         "different",
-        "outputs",
+        "weights",
         "file",
     )
     assert broken["max_ulp"] >= 1
@@ -122,7 +126,7 @@ def test_a_pb_cut_one_node_early_fails_in_reload(
     result = verify(f"--frozen={path}", methods="none")
 
     result.stdout.fnmatch_lines(["reload: early.pb holds no node prediction, an output of *"])
-    result.assert_outcomes(failed=2, passed=3, skipped=2)
+    result.assert_outcomes(failed=2, passed=3, skipped=4)
 
 
 def test_a_tiny_dead_pb_fails_in_reload(verify: Verify, tmp_path: Path) -> None:
@@ -207,7 +211,7 @@ def test_another_checkpoint_of_the_model_is_different(
 
     result = verify(f"--frozen={path}", checkpoint=older, methods="none")
 
-    result.stdout.fnmatch_lines(["model.ckpt-5 is different at outputs"])
+    result.stdout.fnmatch_lines(["model.ckpt-5 is different at weights"])
 
 
 def test_a_reference_that_differs_from_itself_is_said_to(verify: Verify, tmp_path: Path) -> None:

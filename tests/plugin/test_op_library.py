@@ -91,7 +91,7 @@ def test_without_its_library_the_op_its_node_and_the_remedy_are_named(
 
 
 def test_an_unknown_op_off_the_path_does_no_harm(verify: Verify, custom: Path) -> None:
-    verify("--outputs=MatMul", checkpoint=custom).assert_outcomes(passed=7)
+    verify("--outputs=MatMul", checkpoint=custom).assert_outcomes(passed=9)
 
 
 def test_with_its_library_the_model_is_verified(run: Run, double_library: Path) -> None:
@@ -140,7 +140,7 @@ def test_both_options_may_stand_in_the_ini_file(
 
     result = pytester.runpytest_subprocess()
 
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=9)
     assert (pytester.path / "imported").exists()
 
 

@@ -68,7 +68,7 @@ def test_a_checkpoint_is_verified_and_told_by_its_url(
 
     result = verify(f"--report-json={report}", checkpoint=f"{bucket}/{named}")
 
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=9)
     result.stdout.fnmatch_lines(
         [
             f"freezeproof: copying {bucket}/{named}",
@@ -96,7 +96,7 @@ def test_a_saved_model_is_verified(
 
     result = verify(checkpoint=f"{bucket}/export/00000123")
 
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=9)
     result.stdout.fnmatch_lines(
         [f"reference export.00000123: saved model {bucket}/export/00000123"]
     )
@@ -114,8 +114,8 @@ def test_candidate_and_graph_may_be_remote_as_well(
         methods="none",
     )
 
-    result.assert_outcomes(passed=7)
-    result.stdout.fnmatch_lines(["*shipped.pb*equivalent*"])
+    result.assert_outcomes(passed=9)
+    result.stdout.fnmatch_lines(["*shipped.pb*proved*"])
 
 
 def test_a_failure_tells_urls_too(bucket: str, shipped: str, verify: Verify) -> None:
@@ -159,7 +159,7 @@ def test_a_module_may_bring_the_file_system(
         """
     )
 
-    verify("--import=my_files", checkpoint=f"{bucket}/there").assert_outcomes(passed=7)
+    verify("--import=my_files", checkpoint=f"{bucket}/there").assert_outcomes(passed=9)
 
 
 def test_urls_may_stand_in_the_ini_file(
@@ -176,7 +176,7 @@ def test_urls_may_stand_in_the_ini_file(
         """
     )
 
-    pytester.runpytest_inprocess().assert_outcomes(passed=7)
+    pytester.runpytest_inprocess().assert_outcomes(passed=9)
 
 
 def test_the_command_takes_a_url(
@@ -194,7 +194,7 @@ def test_the_command_takes_a_url(
         f"--report-json={tmp_path / 'report.json'}",
     )
 
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=9)
     (model,) = json.loads((tmp_path / "report.json").read_text())["models"]
     assert model["reference"] == f"file://{regression}"
 
@@ -223,7 +223,7 @@ def test_workers_are_handed_what_the_controller_copied(
         "-n1",
     )
 
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=9)
 
 
 # ---- usage errors

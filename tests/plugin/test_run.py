@@ -27,7 +27,7 @@ def test_a_checkpoint_alone_is_enough(verify: Verify) -> None:
     result = verify()
 
     assert result.ret == pytest.ExitCode.OK
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=9)
 
 
 def test_every_method_is_tried_by_default(pytester: pytest.Pytester, regression: Path) -> None:
@@ -48,10 +48,14 @@ def test_there_is_one_item_a_stage_and_candidate_with_readable_ids(verify: Verif
         f"test_reference_can_be_frozen[{name}]",
         f"test_candidate_is_exported[{name}-direct]",
         f"test_candidate_is_reloaded[{name}-direct]",
+        f"test_weights_are_the_references[{name}-direct]",
+        f"test_structure_is_the_references[{name}-direct]",
         f"test_outputs_are_identical[{name}-direct]",
         f"test_deployed_outputs_agree[{name}-direct]",
         f"test_candidate_is_exported[{name}-freeze_graph]",
         f"test_candidate_is_reloaded[{name}-freeze_graph]",
+        f"test_weights_are_the_references[{name}-freeze_graph]",
+        f"test_structure_is_the_references[{name}-freeze_graph]",
         f"test_outputs_are_identical[{name}-freeze_graph]",
         f"test_deployed_outputs_agree[{name}-freeze_graph]",
         f"test_a_candidate_was_compared[{name}]",
@@ -63,7 +67,7 @@ def test_the_suite_runs_alone_in_a_folder_with_tests(
 ) -> None:
     pytester.makepyfile("def test_of_the_user() -> None:\n    raise AssertionError\n")
 
-    verify().assert_outcomes(passed=7)
+    verify().assert_outcomes(passed=9)
 
 
 def test_a_folder_without_a_model_runs_its_own_tests_alone(pytester: pytest.Pytester) -> None:
@@ -91,7 +95,7 @@ def test_settings_of_the_users_ini_do_not_hide_the_suite(
         """
     )
 
-    verify().assert_outcomes(passed=7)
+    verify().assert_outcomes(passed=9)
 
 
 def test_options_may_stand_in_the_ini_file(pytester: pytest.Pytester, regression: Path) -> None:
@@ -107,7 +111,7 @@ def test_options_may_stand_in_the_ini_file(pytester: pytest.Pytester, regression
 
     result = pytester.runpytest_inprocess()
 
-    result.assert_outcomes(passed=8)
+    result.assert_outcomes(passed=10)
     result.stdout.fnmatch_lines(["*5 examples a stage*"])
 
 
@@ -133,14 +137,14 @@ def test_a_conftest_may_add_models(pytester: pytest.Pytester, regression: Path) 
     result = pytester.runpytest_inprocess("-v")
 
     assert "test_outputs_are_identical[mine-direct]" in names_of(result)
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=9)
 
 
 def test_several_checkpoints_are_several_models(verify: Verify, regression: Path) -> None:
     result = verify(f"--checkpoint={regression}", "-v")
 
     assert "test_reference_is_restored[model.ckpt-60#2]" in names_of(result)
-    result.assert_outcomes(passed=14)
+    result.assert_outcomes(passed=18)
 
 
 def test_feeds_are_the_same_in_every_run(verify: Verify, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_nothing_to_compare(verify: Verify) -> None:
 
 
 def test_a_suffix_of_the_first_output_is_accepted(verify: Verify) -> None:
-    verify("--inputs=inputs:0", "--outputs=prediction:0").assert_outcomes(passed=7)
+    verify("--inputs=inputs:0", "--outputs=prediction:0").assert_outcomes(passed=9)
 
 
 def test_a_checkpoint_is_no_candidate(verify: Verify, regression: Path) -> None:
