@@ -31,6 +31,7 @@ Array = npt.NDArray[Any]
 
 _FLOAT_KINDS = "fc"
 _LONGEST = 40
+_MOST_ULP = 999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,9 @@ class Difference:
         where = f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
         share = f"{self.mismatched:,} of {self.total:,} elements differ"
         largest = f", largest {self.measured.max_abs:.1e}" if self.measured.max_abs else ""
-        ulp = f", {self.measured.max_ulp:,} ULP" if self.measured.max_ulp else ""
+        # Of many, the number of representable values between two tells nobody anything.
+        is_near = 0 < self.measured.max_ulp <= _MOST_ULP
+        ulp = f", {self.measured.max_ulp} ULP" if is_near else ""
         return f"{where} = {self.actual}, but should be {self.expected} ({share}{largest}{ulp})"
 
 
