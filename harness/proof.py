@@ -9,20 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
 from pathlib import Path
 
+from harness.candidates import Candidates
 from harness.comparison import MOVED, Comparison, ForAll
-from harness.correspondence import Correspondence, NormalModel, form_of
 from harness.criteria import NO_DIFFERENCE, Array, Criterion, Exact
-from harness.diagnosis import diagnosis, evidence
-from harness.divergence.side_by_side import Side
+from harness.diagnosis import diagnosis
 from harness.domain import Domain, merged
 from harness.drawn import drawn_inputs
 from harness.errors import (
     BrokenModel,
     FreezeproofError,
-    RequestError,
     Unsupported,
     file_error,
     first_line,
@@ -34,8 +31,8 @@ from harness.graph.lint import obstacle, static_warnings, warnings
 from harness.graph.op_registration import check_registered
 from harness.inputs.completing import completed
 from harness.known import check_known
-from harness.memo import Feeds, Run, digest
-from harness.models.candidate import identity, open_candidate, open_outline, size_on_disk
+from harness.memo import Feeds, Run
+from harness.models.candidate import size_on_disk
 from harness.models.model import Model
 from harness.models.opening import open_model
 from harness.models.restorable import check_restorable
@@ -63,12 +60,8 @@ class Proof:
         self._folder = folder
         self._model: Model | None = None
         self._domains: dict[str, Domain] | None = None
-        self._exports: dict[str, Export] = {}
-        self._candidates: dict[str, Model] = {}
-        self._outlines: dict[str, Model] = {}
-        self._correspondences: dict[str, Correspondence] = {}
-        self._identities: dict[str, str] = {}
         self._runners = Runners(example_seconds=example_seconds)
+        self._candidates = Candidates(lambda: self.model, self._runners)
         self._known_comparison: Comparison | None = None
         self._evidence: dict[tuple[Stage, str], Evidence] = {}
         self._results: dict[tuple[Stage, str | None], StageResult] = {}
@@ -174,7 +167,8 @@ class Proof:
 
         def action() -> StageResult:
             if candidate.path is not None:
-                self._exports[candidate.name] = Export(path=candidate.path, names=candidate.names)
+                export = Export(path=candidate.path, names=candidate.names)
+                self._candidates.add(candidate, export)
                 return _passed(Stage.EXPORT)
             folder = self._folder / candidate.name
             folder.mkdir(parents=True)
@@ -184,7 +178,7 @@ class Proof:
                 raise
             except Exception as error:  # whatever a converter raises is its failure to export
                 raise BrokenModel(f"{type(error).__name__}: {first_line(error)}") from error
-            self._exports[candidate.name] = export
+            self._candidates.add(candidate, export)
             return _passed(Stage.EXPORT, bytes=size_on_disk(export.path))
 
         return self._stage(Stage.EXPORT, candidate.name, action, needs=self.freezable)
@@ -193,34 +187,26 @@ class Proof:
         """Read the candidate back: does it parse, import and hold inputs and outputs?"""
 
         def action() -> StageResult:
-            export = self._exports[candidate.name]
-            try:
-                model = open_candidate(
-                    export.path, signature=self.model.signature, names=export.names
-                )
-            except RequestError as error:
-                raise BrokenModel(str(error)) from error
-            self._candidates[candidate.name] = model
-            self._identities[candidate.name] = identity(model)
-            runner = self._runners.runner(self._identities[candidate.name], model, Mode.STRICT)
-            # Variables without values cannot be run: `weights` says so.
-            if not runner.was_opened and not is_left_with_variables(model):
-                runner.open()
+            model = self._candidates.reloaded(candidate)
             return _passed(
                 Stage.RELOAD,
                 nodes=len(model.graph_def.node),
-                bytes=size_on_disk(export.path),
+                bytes=self._bytes_of(candidate),
             )
 
         return self._stage(
             Stage.RELOAD, candidate.name, action, needs=lambda: self.export(candidate)
         )
 
+    def _bytes_of(self, candidate: Candidate) -> int | None:
+        export = self._candidates.exported(candidate)
+        return size_on_disk(export.path) if export is not None else None
+
     def weights(self, candidate: Candidate) -> StageResult:
         """Hold every weight of the candidate against the reference's value, bit for bit."""
 
         def action() -> StageResult:
-            found = self._correspondence(candidate)
+            found = self._candidates.correspondence(candidate)
             weights, folded = found.weights, found.folded
             return StageResult(
                 stage=Stage.WEIGHTS,
@@ -237,7 +223,7 @@ class Proof:
         """Match the candidate's graph with the reference's: are they one, up to freezing?"""
 
         def action() -> StageResult:
-            found = self._correspondence(candidate)
+            found = self._candidates.correspondence(candidate)
             return StageResult(
                 stage=Stage.STRUCTURE,
                 status=Status.FAILED if found.difference else Status.PASSED,
@@ -250,44 +236,15 @@ class Proof:
         )
 
     def _outlined(self, candidate: Candidate) -> StageResult:
-        """Reload, as far as it takes no session: for weights and structure that is enough.
-
-        A graph of gigabytes is compared in seconds, and imported in minutes.
-        """
+        """Reload, as far as it takes no session: for weights and structure that is enough."""
         exported = self.export(candidate)
         if (Stage.RELOAD, candidate.name) in self._results or exported.status is not Status.PASSED:
             return self._results.get((Stage.RELOAD, candidate.name), exported)
         try:
-            self._outline(candidate)
+            self._candidates.outline(candidate)
         except (FreezeproofError, OSError):
             return self.reload(candidate)  # it says why
         return exported
-
-    def _outline(self, candidate: Candidate) -> Model:
-        """Return the candidate without its large constants, which stay in the file.
-
-        Raises:
-            BrokenModel, OSError: it cannot be read, or lacks an input or output.
-        """
-        if candidate.name not in self._outlines:
-            export = self._exports[candidate.name]
-            self._outlines[candidate.name] = open_outline(
-                export.path, signature=self.model.signature, names=export.names
-            )
-        return self._outlines[candidate.name]
-
-    def _correspondence(self, candidate: Candidate) -> Correspondence:
-        """Return how the candidate corresponds to the reference."""
-        if candidate.name not in self._correspondences:
-            outline = self._outline(candidate)
-            self._correspondences[candidate.name] = Correspondence(
-                self._reference, NormalModel(model=outline, form=form_of(outline))
-            )
-        return self._correspondences[candidate.name]
-
-    @cached_property
-    def _reference(self) -> NormalModel:
-        return NormalModel(model=self.model, form=form_of(self.model))
 
     def outputs(
         self,
@@ -342,10 +299,9 @@ class Proof:
     ) -> StageResult:
         def action() -> StageResult:
             try:
-                run = self._candidate_run(candidate, mode)
                 return self._comparison.compare(
                     stage,
-                    run,
+                    self._candidates.run(candidate, mode),
                     for_all,
                     mode=mode,
                     criterion=criterion,
@@ -354,15 +310,15 @@ class Proof:
                     ),
                 )
             finally:
-                self._runners.close(self._identities[candidate.name], *MOVED)
+                self._candidates.close(candidate)
+                self._runners.close(*MOVED)
 
         return self._stage(stage, candidate.name, action, needs=lambda: self._runnable(candidate))
 
     def _runnable(self, candidate: Candidate) -> StageResult:
         """Reload, and see that every variable has a value."""
         reloaded = self.reload(candidate)
-        model = self._candidates.get(candidate.name)
-        if model is not None and is_left_with_variables(model):
+        if self._candidates.is_left_with_variables(candidate):
             return self.weights(candidate)
         return reloaded
 
@@ -377,16 +333,20 @@ class Proof:
         """Say what is behind outputs that differ, and keep them."""
         if found.feeds is None:
             return ()
-        model, key = self._candidates[candidate.name], self._identities[candidate.name]
-        run = partial(self._candidate_run(candidate, mode), key=digest(found.feeds))
-        reference = self._runners.runner(REFERENCE, self.model, mode)
-        self._evidence[stage, candidate.name] = evidence(found.feeds, reference, run)
+        self._evidence[stage, candidate.name] = self._candidates.evidence(
+            candidate, mode, found.feeds
+        )
+        reference, other = self._candidates.sides(candidate, mode)
+        try:
+            correspondence = self._candidates.correspondence(candidate)
+        except (FreezeproofError, OSError):
+            return ()  # the stage `structure` says why
         return diagnosis(
             found.feeds,
-            reference=Side(self.model, reference),
-            candidate=Side(model, self._runners.runner(key, model, mode)),
+            reference=reference,
+            candidate=other,
             criterion=criterion,
-            correspondence=self._correspondence(candidate),
+            correspondence=correspondence,
         )
 
     def evidence(self, stage: Stage, candidate: Candidate) -> Evidence | None:
@@ -395,7 +355,7 @@ class Proof:
 
     def exported(self, candidate: Candidate) -> Export | None:
         """Return the candidate on disk; None where there is none."""
-        return self._exports.get(candidate.name)
+        return self._candidates.exported(candidate)
 
     def outputs_of(self, run: Run, for_all: ForAll, *, tolerance: Criterion) -> StageResult:
         """Compare a function with the reference: it gives outputs by the reference's names."""
@@ -418,24 +378,6 @@ class Proof:
                 self.model, self._request, domains=self.domains, runners=self._runners
             )
         return self._known_comparison
-
-    def _candidate_run(
-        self, candidate: Candidate, mode: Mode
-    ) -> Callable[..., Mapping[str, Array]]:
-        model = self._candidates[candidate.name]
-        memo = self._runners.memo(self._identities[candidate.name], model, mode)
-        signature = self.model.signature
-        inputs = dict(zip(signature.input_names, model.signature.input_names, strict=True))
-        outputs = dict(zip(model.signature.output_names, signature.output_names, strict=True))
-
-        # Candidates that are one graph share what it computed, but not if they name it otherwise.
-        naming = repr(inputs).encode()
-
-        def run(feeds: Feeds, *, key: bytes) -> Mapping[str, Array]:
-            renamed = memo({inputs[name]: value for name, value in feeds.items()}, key=key + naming)
-            return {outputs[name]: value for name, value in renamed.items()}
-
-        return run
 
     def _stage(
         self,
@@ -470,11 +412,6 @@ class Proof:
             result = StageResult(stage=stage, status=Status.FAILED, reason=file_error(error))
         reason = self._request.said(result.reason)
         return replace(result, reason=reason, seconds=time.perf_counter() - start)
-
-
-def is_left_with_variables(model: Model) -> bool:
-    """Say whether an exporter left variables behind, for which there are no values."""
-    return bool(model.variables) and model.checkpoint_prefix is None
 
 
 def _passed(stage: Stage, **rest: object) -> StageResult:

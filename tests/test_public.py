@@ -22,6 +22,7 @@ NEEDS_TENSORFLOW = (
     "harness.correspondence",
     "harness.divergence",
     "harness.diagnosis",
+    "harness.candidates",
     "harness.influence",
     "harness.perturbing",
     "harness.comparison",
