@@ -14,6 +14,7 @@ from harness.exporters.method import Export
 from harness.memo import Feeds, digest
 from harness.models.candidate import identity, open_candidate, open_outline
 from harness.models.model import Model
+from harness.models.proto_file import making_sense_of
 from harness.reproduction.folder import Evidence
 from harness.runners import REFERENCE, Runners
 from harness.runtime import Mode, Runner
@@ -92,15 +93,18 @@ class Candidates:
         """
         if candidate.name not in self._correspondences:
             outline = self.outline(candidate)
-            self._correspondences[candidate.name] = Correspondence(
-                self._reference, NormalModel(model=outline, form=form_of(outline))
-            )
+            reference = self._reference
+            with making_sense_of(outline.path):
+                self._correspondences[candidate.name] = Correspondence(
+                    reference, NormalModel(model=outline, form=form_of(outline))
+                )
         return self._correspondences[candidate.name]
 
     @cached_property
     def _reference(self) -> NormalModel:
         model = self._open_reference()
-        return NormalModel(model=model, form=form_of(model))
+        with making_sense_of(model.path):
+            return NormalModel(model=model, form=form_of(model))
 
     def runner(self, candidate: Candidate, mode: Mode) -> Runner:
         """Return what runs a candidate that was reloaded; those of one graph share it."""

@@ -80,9 +80,22 @@ class Correspondence:
     @property
     def difference(self) -> str:
         """How the candidate's graph differs, told as edits; "" where it does not."""
-        edits = [edit.text for edit in self.matching.edits]
+        edits = [*self._changed_defaults(), *(edit.text for edit in self.matching.edits)]
         more = f"; and {len(edits) - _TOLD} more differences" if len(edits) > _TOLD else ""
         return f"{'; '.join(edits[:_TOLD])}{more}"
+
+    def _changed_defaults(self) -> Iterator[str]:
+        """Tell the inputs that have another value where nothing is fed.
+
+        Methods are given the graph with its inputs as plain placeholders: to have none is no edit.
+        """
+        ours, theirs = self._reference.model, self._candidate.model
+        names = zip(ours.signature.input_names, theirs.signature.input_names, strict=True)
+        for name, other in names:
+            if name in ours.defaults and other in theirs.defaults:
+                before, after = ours.defaults[name].default, theirs.defaults[other].default
+                if before != after:
+                    yield f"input {name}: its default, unless fed, {before!r} became {after!r}"
 
     @property
     def transforms(self) -> tuple[str, ...]:
@@ -152,11 +165,14 @@ class Correspondence:
         readers = _first_readers(reference)
         for pair in self.matching.leaves:
             node = reference[pair.reference]
-            if node.op == VARIABLE or (is_frozen and is_large(node)):
+            other = candidate[pair.candidate]
+            # A SavedModel has variables that its graph does not give a value.
+            is_variable = VARIABLE in {node.op, other.op}
+            if is_variable or (is_frozen and is_large(node)):
                 read_by = readers.get(pair.reference, "")
                 yield Place(
                     reference=_leaf(node),
-                    candidate=_leaf(candidate[pair.candidate]),
+                    candidate=_leaf(other),
                     where=f"read by {read_by}" if read_by else "",
                 )
 

@@ -212,7 +212,7 @@ def _saturation_warning(end: LastOp, remedy: str) -> ModelWarning:
         code="saturated_output",
         message=(
             f"every element of {end.output} was {levels} in every example: {end.node} ({end.op}) "
-            f"is saturated, and hides most errors of the weights: {remedy}"
+            f"is saturated, and outputs alone hide most errors of the weights; {remedy}"
         ),
         nodes=(end.output,),
     )

@@ -77,8 +77,8 @@ def dead_warning(variables: Sequence[str]) -> ModelWarning:
         code="dead_variable",
         message=(
             f"no output changed when {listed(variables)} took other values, though the graph leads "
-            f"from there to the outputs: a wrong value would not show; look for what multiplies it "
-            f"by zero, or is saturated behind it"
+            f"from there to the outputs: no output shows a wrong value; look for what multiplies "
+            f"it by zero, or is saturated behind it"
         ),
         nodes=tuple(variables),
     )

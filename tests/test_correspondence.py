@@ -233,3 +233,84 @@ def test_of_a_file_that_cannot_be_read_reload_says_why(trained: Path, tmp_path: 
         assert stage(candidate).reason == "reload failed"
     assert proof.reload(candidate).status is Status.FAILED
     proof.close()
+
+
+def with_default(value: float) -> Callable[[], None]:
+    def build() -> None:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 2], name="x")
+        keep = tf.compat.v1.placeholder_with_default(np.float32(value), [], name="keep")
+        tf.multiply(x, keep, name="y")
+
+    return build
+
+
+def built_graph(path: Path, build: Callable[[], None]) -> Path:
+    with tf.Graph().as_default() as graph:
+        build()
+        path.write_bytes(graph.as_graph_def().SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("other", "said"), [(1.0, ""), (0.5, "1.0 became 0.5")])
+def test_an_input_with_another_default_is_another_model(
+    other: float, said: str, tmp_path: Path
+) -> None:
+    """It gives other outputs wherever nobody feeds it."""
+    reference = built_graph(tmp_path / "reference.pb", with_default(1.0))
+    path = built_graph(tmp_path / "shipped.pb", with_default(other))
+    proof = Proof(Request(path=reference, inputs=("x", "keep"), outputs=("y",)), folder=tmp_path)
+
+    result = proof.structure(Candidate(name=path.name, method="file", path=path))
+    proof.close()
+
+    assert result.status is (Status.FAILED if said else Status.PASSED)
+    assert said in result.reason
+
+
+def test_a_variable_in_the_place_of_a_constant_must_have_its_value(tmp_path: Path) -> None:
+    table = np.arange(4, dtype=np.float32)
+
+    def constant() -> None:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 4], name="x")
+        tf.multiply(x, tf.constant(table), name="y")
+
+    folder = tmp_path / "saved"
+    with fresh_session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 4], name="x")
+        held = tf.compat.v1.get_variable("held", initializer=table + np.float32([0, 0, 0, 1]))
+        y = tf.multiply(x, held, name="y")
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.saved_model.simple_save(session, str(folder), {"x": x}, {"y": y})
+    reference = built_graph(tmp_path / "reference.pb", constant)
+    proof = Proof(Request(path=reference, outputs=("y",)), folder=tmp_path / "work")
+
+    result = proof.weights(Candidate(name="saved", method="file", path=folder))
+    proof.close()
+
+    assert result.status is Status.FAILED
+    assert "Const[3] = 4.0, but should be 3.0" in result.reason
+
+
+def test_a_function_that_calls_itself_without_end_is_refused_and_kills_nothing(
+    trained: Path, tmp_path: Path
+) -> None:
+    graph_def = frozen(trained)
+    function = graph_def.library.function.add()
+    function.signature.name = "endless"
+    argument = function.signature.input_arg.add(name="a", type=tf.float32.as_datatype_enum)
+    function.signature.output_arg.add(name="r", type=argument.type)
+    call = function.node_def.add(name="again", op="PartitionedCall", input=["a"])
+    outer = graph_def.node.add(name="called", op="PartitionedCall", input=["conv"])
+    for each in (call, outer):
+        each.attr["f"].func.name = "endless"
+        each.attr["Tin"].list.type.append(argument.type)
+        each.attr["Tout"].list.type.append(argument.type)
+    function.ret["r"] = "again:output:0"
+    reader = next(n for n in graph_def.node if "conv" in n.input and n.name != "called")
+    reader.input[0] = "called"
+
+    report = verified(trained, graph_def, tmp_path)
+
+    assert report.failed is not None
+    assert report.failed.stage is Stage.RELOAD
+    assert "the function endless calls itself without end" in report.message

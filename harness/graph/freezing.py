@@ -97,9 +97,16 @@ class _Library:
         self.functions = functions
         self.weights = weights
         self.specialised: dict[tuple[str, tuple[tuple[int, int], ...]], Any] = {}
+        self._handle_outputs: dict[tuple[str, tuple[tuple[int, int], ...]], dict[int, int]] = {}
 
     def handle_outputs(self, name: str, arguments: Mapping[int, int]) -> dict[int, int]:
         """Return which outputs of a function carry a handle when these arguments do."""
+        key = (name, tuple(sorted(arguments.items())))
+        if key not in self._handle_outputs:
+            self._handle_outputs[key] = self._found_handle_outputs(name, arguments)
+        return self._handle_outputs[key]
+
+    def _found_handle_outputs(self, name: str, arguments: Mapping[int, int]) -> dict[int, int]:
         function = self.functions[name]
         handles = _formal_handles(function, arguments)
         body = _Body(nodes=list(function.node_def), library=self, function=function)
@@ -196,13 +203,14 @@ class _Body:
                 found[self._output(node, 0)] = node.attr["dtype"].type
             for reference in self._data_inputs(node):
                 readers.setdefault(reference, []).append(node)
-        queue = [reader for tensor in found for reader in readers.get(tensor, ())]
+        # Each node waits once: a call reads as many handles as the model has variables.
+        queue = {reader.name: reader for t in found for reader in readers.get(t, ())}
         while queue:
-            node = queue.pop()
+            _, node = queue.popitem()
             for tensor, dtype in self._handles_out(node, found).items():
                 if tensor not in found:
                     found[tensor] = dtype
-                    queue.extend(readers.get(tensor, ()))
+                    queue.update((reader.name, reader) for reader in readers.get(tensor, ()))
         return found
 
     def _data_inputs(self, node: node_def_pb2.NodeDef) -> list[str]:

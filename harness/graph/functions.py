@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
+from harness.errors import BrokenModel
 from harness.graph.extract import all_nodes
+
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
 def placed_nodes(
@@ -18,6 +21,37 @@ def placed_nodes(
     for function in graph_def.library.function:
         for node in function.node_def:
             yield function.signature.name, node
+
+
+def check_calls_end(graph_def: graph_pb2.GraphDef) -> None:
+    """Refuse functions that call themselves whatever happens: the process that imports them dies.
+
+    Raises:
+        BrokenModel: naming one.
+    """
+    calls = {
+        function.signature.name: {
+            node.attr["f"].func.name if node.op in _CALLS else node.op for node in function.node_def
+        }
+        for function in graph_def.library.function
+    }
+    ended: set[str] = set()
+    for first in calls:
+        above: dict[str, None] = {}  # the functions that are being looked at, outermost first
+        waiting = [(first, False)]
+        while waiting:
+            name, is_done = waiting.pop()
+            if is_done:
+                del above[name]
+                ended.add(name)
+            elif name in above:
+                raise BrokenModel(
+                    f"the function {name} calls itself without end ({' > '.join([*above, name])})"
+                )
+            elif name not in ended:
+                above[name] = None
+                waiting.append((name, True))
+                waiting.extend((other, False) for other in calls[name] if other in calls)
 
 
 def rename_functions(graph_def: graph_pb2.GraphDef, *, suffix: str) -> None:

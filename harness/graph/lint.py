@@ -223,11 +223,12 @@ def _constant_warning(flat: FlatGraph, signature: Signature) -> ModelWarning | N
 
 
 def _decision_warning(end: LastOp, remedy: str) -> ModelWarning:
+    of = "" if end.node == end.output else f" ({end.node})"
     return ModelWarning(
         code="argmax_output",
         message=(
-            f"{end.output} is what {end.node} ({end.op}) decides by scores that no output shows, "
-            f"and hides most errors of the weights: {remedy}"
+            f"{end.output} is decided by {end.op}{of} from scores that no output shows: outputs "
+            f"alone hide most errors of the weights; {remedy}"
         ),
         nodes=(end.output,),
     )

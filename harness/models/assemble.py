@@ -11,6 +11,7 @@ from tensorflow.core.framework import graph_pb2
 from harness.errors import RequestError
 from harness.graph.dtypes import dtype_name
 from harness.graph.extract import PLACEHOLDER_OPS, extract, reachable
+from harness.graph.functions import check_calls_end
 from harness.graph.infer import infer_inputs, infer_outputs
 from harness.graph.narrow import narrowed
 from harness.graph.reading.values import defaults_of
@@ -54,7 +55,8 @@ def assemble(
     Raises:
         RequestError: a name is no tensor of the graph, or a handle; the outputs cannot be told, or
             need a placeholder that is not among the inputs.
-        BrokenModel: the graph lacks a node that another reads.
+        BrokenModel: the graph lacks a node that another reads, or a function calls itself without
+            end.
     """
     output_names = tuple(named.outputs) or infer_outputs(graph_def, collections)
     outputs = specs_of(graph_def, output_names, option="--outputs")
@@ -68,6 +70,7 @@ def assemble(
         inputs = tuple(_stated(spec, named.stated) for spec in inputs)
     sub_graph = _extract_with_reads(graph_def, inputs, [spec.name for spec in outputs])
     _check_fed(graph_def, inputs, [spec.name for spec in outputs])
+    check_calls_end(sub_graph)
     inputs = narrowed(sub_graph, inputs)
     signature = Signature(inputs=inputs, outputs=with_static_shapes(outputs, sub_graph))
     return Model(

@@ -13,7 +13,9 @@ from harness.collector import collector_paused
 from harness.errors import BrokenModel, RequestError, listed, nearest
 from harness.graph.dtypes import output_dtypes
 from harness.graph.extract import extract
+from harness.graph.functions import check_calls_end
 from harness.graph.op_registration import check_registered
+from harness.graph.reading.values import defaults_of
 from harness.graph.state import Variable, input_pipeline, name_in, placed_variables, tables
 from harness.graph.tensors import imported, specs_of
 from harness.locate import locate_candidate
@@ -107,6 +109,7 @@ def _outline(path: Path, inputs: list[str], outputs: list[str]) -> Model:
         outputs_inferred=False,
         variables=variables,
         variables_off_path=_off_path(graph_def, variables),
+        defaults=defaults_of(graph_def, found.input_names),
         left_out=skeleton.left_out,
     )
 
@@ -144,6 +147,7 @@ def _check_graph(
         if nodes:
             raise BrokenModel(f"{path.name} still holds {what}: {listed(nodes)}")
     check_registered(graph_def, holder=path.name)
+    check_calls_end(graph_def)
 
 
 def _check_tensors(

@@ -103,7 +103,7 @@ def making_sense_of(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, AttributeError, LookupError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise BrokenModel(
             f"{path} holds a graph that no sense can be made of ({type(error).__name__}: "
             f"{first_line(error)}): it is damaged, copy it again; if it is not, please report "

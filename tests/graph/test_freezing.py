@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from tensorflow.python.framework.function import Defun
 
 from fixtures.control_flow import control_flow
 from harness.errors import BrokenModel
+from harness.graph import freezing
 from harness.graph.extract import all_nodes
 from harness.graph.freezing import freeze
 from harness.graph.state import VARIABLE_OPS
+from harness.models.opening import open_model
+from harness.subject import Request
 
 Array = np.ndarray[Any, Any]
 Feeds = Mapping[str, object]
@@ -558,3 +562,33 @@ def test_a_function_of_tensorflow_1_gives_a_handle_back() -> None:
 
         tf.identity(difference(), name="y")
         assert_freezes_exactly(session, {})
+
+
+def test_the_bodies_of_calls_are_walked_once_however_many_variables_they_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Keras export hands every variable through three calls, one inside the other."""
+    module = tf.Module()
+    module.layers = [tf.Variable(tf.eye(3) * number) for number in range(1, 31)]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 3), tf.float32)])
+    def predict(x: tf.Tensor) -> tf.Tensor:
+        for layer in module.layers:
+            x = tf.matmul(x, layer)
+        return x
+
+    module.predict = predict
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=predict)
+    model = open_model(Request(path=tmp_path / "saved"))
+    walked: list[str] = []
+    found = freezing._Library._found_handle_outputs
+
+    def counted(library: freezing._Library, name: str, arguments: Any) -> dict[int, int]:
+        walked.append(name)
+        return found(library, name, arguments)
+
+    monkeypatch.setattr(freezing._Library, "_found_handle_outputs", counted)
+
+    freeze(model.graph_def, weights=model.weights, outputs=model.signature.output_names)
+
+    assert len(walked) == len(set(walked)) > 0

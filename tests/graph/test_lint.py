@@ -306,7 +306,7 @@ def test_an_op_that_reads_a_file_is_named_with_the_remedy() -> None:
 def test_a_decision_is_named_with_the_tensor_to_verify() -> None:
     (warning,) = static(lambda: tf.argmax(layer(), 3, name="y"), "y")
     assert (warning.code, warning.nodes) == ("argmax_output", ("y",))
-    assert re.search(r"^y is what y \(ArgMax\) decides .* --outputs=y,conv$", warning.message)
+    assert re.search(r"^y is decided by ArgMax .* --outputs=y,conv$", warning.message)
 
 
 def test_an_output_that_no_input_reaches_is_named() -> None:

@@ -109,7 +109,7 @@ def ignored(x: tf.Tensor, w: tf.Tensor) -> None:
     [
         (normalised_by_the_batch, ["moments/mean normalises by the mean", "training=False"]),
         (centred_by_the_batch, ["y of an example depends on the other", "--input-spec FILE"]),
-        (decided, ["y is what y (ArgMax) decides", "--outputs=y,scores"]),
+        (decided, ["y is decided by ArgMax", "--outputs=y,scores"]),
         (read_from_a_file, ["on the path to the output, constants (ReadFile)", "--inputs NAME"]),
         (saturated, ["every element of y was 0 or 1 in every example", "--outputs=y,scores"]),
         (cut_off, ["no output changed when lost took other values", "multiplies it by zero"]),
