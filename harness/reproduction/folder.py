@@ -130,8 +130,14 @@ def _is_same(folder: Path, reproduction: Reproduction) -> bool:
         found, _ = _read_text(folder)
     except RequestError:
         return False
-    return (found.model, found.candidate, found.stage) == (
+    return _whose(found) == _whose(reproduction)
+
+
+def _whose(reproduction: Reproduction) -> tuple[str, ...]:
+    """Return what two failures share only if one is seen instead of the other."""
+    return (
         reproduction.model,
+        reproduction.reference,  # two models of a team are called model.ckpt-1000
         reproduction.candidate,
         reproduction.stage,
     )

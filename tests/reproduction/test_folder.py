@@ -294,9 +294,10 @@ def test_failures_of_one_name_do_not_overwrite_each_other(write: Write) -> None:
         write(model="a-b", candidate="c"),
         write(model="a/b", candidate="c"),
         write(model="a_b", candidate="c"),
+        write(model="a", candidate="b-c", reference="/another/a"),
         *(write(model="a", candidate="b", stage=stage) for stage in REPLAYED),
     }
-    assert len(folders) == 4 + len(REPLAYED)
+    assert len(folders) == 5 + len(REPLAYED)
     models = {read_reproduction(folder).reproduction.model for folder in folders}
     assert models == {"a", "a-b", "a/b", "a_b"}
 
