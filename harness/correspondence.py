@@ -32,7 +32,10 @@ _TOLD = 3
 def form_of(model: Model) -> NormalGraph:
     """Return the normal form of a model, between its inputs and outputs."""
     return normal_form(
-        model.graph_def, inputs=model.signature.input_names, outputs=model.signature.output_names
+        model.graph_def,
+        inputs=model.signature.input_names,
+        outputs=model.signature.output_names,
+        constants=_Values(model),
     )
 
 

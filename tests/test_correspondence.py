@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.python.framework.tensor_util import make_tensor_proto
 
-from fixtures.training import fresh_session
+from fixtures.training import fresh_session, save_initialised
 from harness.criteria import Close
 from harness.graph.freezing import freeze
 from harness.models.opening import open_model
@@ -267,21 +267,32 @@ def test_an_input_with_another_default_is_another_model(
     assert said in result.reason
 
 
-def test_a_variable_in_the_place_of_a_constant_must_have_its_value(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["frozen", "checkpoint"])
+def test_a_variable_in_the_place_of_a_constant_must_have_its_value(
+    kind: str, tmp_path: Path
+) -> None:
     table = np.arange(4, dtype=np.float32)
 
-    def constant() -> None:
+    def constant() -> Any:
         x = tf.compat.v1.placeholder(tf.float32, [None, 4], name="x")
-        tf.multiply(x, tf.constant(table), name="y")
+        return tf.multiply(x, tf.constant(table), name="y" if kind == "frozen" else "product")
 
     folder = tmp_path / "saved"
     with fresh_session() as session:
         x = tf.compat.v1.placeholder(tf.float32, [None, 4], name="x")
         held = tf.compat.v1.get_variable("held", initializer=table + np.float32([0, 0, 0, 1]))
-        y = tf.multiply(x, held, name="y")
+        y = tf.multiply(x, held, name="y" if kind == "frozen" else "product")
+        if kind == "checkpoint":
+            y = tf.add(y, tf.compat.v1.get_variable("b", initializer=np.float32(2)), name="y")
         session.run(tf.compat.v1.global_variables_initializer())
         tf.compat.v1.saved_model.simple_save(session, str(folder), {"x": x}, {"y": y})
-    reference = built_graph(tmp_path / "reference.pb", constant)
+    if kind == "frozen":
+        reference = built_graph(tmp_path / "reference.pb", constant)
+    else:
+        with fresh_session() as session:
+            b = tf.compat.v1.get_variable("b", initializer=np.float32(2))
+            tf.add(constant(), b, name="y")
+            reference = save_initialised(session, tmp_path)
     proof = Proof(Request(path=reference, outputs=("y",)), folder=tmp_path / "work")
 
     result = proof.weights(Candidate(name="saved", method="file", path=folder))

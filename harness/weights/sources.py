@@ -49,7 +49,9 @@ class Averages:
     def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
         """Return the one explanation, if it fits."""
         del expected
-        variable = self._variables[name]
+        variable = self._variables.get(name)
+        if variable is None:  # a constant of the reference, which the candidate has as a variable
+            return ()
         is_average = variable.key.endswith(AVERAGE_SUFFIX)
         other = replace(
             variable,
@@ -91,7 +93,9 @@ class Neighbours:
     def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
         """Return an explanation for each checkpoint that holds the value."""
         del expected
-        variable = self._variables[name]
+        variable = self._variables.get(name)
+        if variable is None:
+            return ()
         found = []
         for saved in self._others:
             if not saved.may_be(variable, actual):
@@ -127,9 +131,10 @@ class FirstValues:
     def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
         """Return the one explanation, if it fits."""
         del expected
-        if self._in_vain + actual.nbytes > _MOST_COMPUTED:
+        variable = self._variables.get(name)
+        if variable is None or self._in_vain + actual.nbytes > _MOST_COMPUTED:
             return ()
-        if _is(self._values.value(self._variables[name]), actual):
+        if _is(self._values.value(variable), actual):
             return (_INITIAL_VALUE,)
         self._in_vain += actual.nbytes
         return ()
@@ -155,9 +160,10 @@ class OtherVariables:
 
     def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
         """Return the one explanation, if it fits; none for a value that is one number."""
-        if _tells_nothing(actual):
+        variable = self._variables.get(name)
+        if variable is None or _tells_nothing(actual):
             return ()
-        for other, called in self._others(self._variables[name], expected.shape):
+        for other, called in self._others(variable, expected.shape):
             if not self._own.may_be(other, actual):
                 continue
             if self._read + actual.nbytes > _MOST_READ:

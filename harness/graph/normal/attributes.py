@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tensorflow.core.framework import attr_value_pb2, node_def_pb2, op_def_pb2
+from tensorflow.core.framework import (
+    attr_value_pb2,
+    function_pb2,
+    node_def_pb2,
+    op_def_pb2,
+    tensor_pb2,
+)
 from tensorflow.python.framework import op_def_registry
 
 from harness.graph.dtypes import dtype_name, shape_of
@@ -17,8 +24,7 @@ from harness.graph.normal.leaves import Attributes, constant_attributes
 _MEAN_NOTHING = frozenset({
     "container", "shared_name",  # what a session knows a resource by
     "parallel_iterations", "swap_memory", "use_inter_op_parallelism", "use_locking",
-    "use_cudnn_on_gpu", "validate_shape", "config", "config_proto", "executor_type",
-    "_output_shapes",
+    "use_cudnn_on_gpu", "validate_shape", "config", "config_proto", "_output_shapes",
 })  # fmt: skip
 _MEAN_NOTHING_TO = {
     "Assert": {"summarize"},
@@ -44,6 +50,9 @@ _MEAN_NOTHING_TO = {
     "_SwitchN": {"num_outs"},
 }
 
+_COMPILED = ("_XlaMustCompile", "_XlaCompile")
+"""Of a function or its call: whether XLA compiles it, which rounds otherwise."""
+
 Digest = Callable[[str], str]
 """What a library function computes, as a text that is the same for the same computation."""
 
@@ -56,6 +65,8 @@ class _Definition:
     """None where an attribute has none."""
     implied: frozenset[str]
     """Those that follow from the inputs."""
+    calls: bool
+    """Whether it calls a function."""
 
 
 def node_attributes(op: str, node: node_def_pb2.NodeDef, digest: Digest) -> Attributes:
@@ -69,6 +80,8 @@ def node_attributes(op: str, node: node_def_pb2.NodeDef, digest: Digest) -> Attr
     found: Attributes = []
     for name in sorted(node.attr):
         if name.startswith("_"):
+            if (definition is None or definition.calls) and _is_compiled(name, node.attr):
+                found.append((name, True))
             continue
         if definition is None:
             found.append((name, plain(node.attr[name], digest)))
@@ -77,6 +90,26 @@ def node_attributes(op: str, node: node_def_pb2.NodeDef, digest: Digest) -> Attr
             if value != definition.defaults[name] or value is None:
                 found.append((name, value))
     return found
+
+
+def marks_of(
+    call: node_def_pb2.NodeDef, function: function_pb2.FunctionDef
+) -> node_def_pb2.NodeDef:
+    """Return a node of what decides how a function is run, without attributes where nothing does.
+
+    Where the body of a function is laid open, such a node stands behind each of its results.
+    """
+    found = node_def_pb2.NodeDef(op="RunBy")
+    for name in _COMPILED:
+        if _is_compiled(name, call.attr) or _is_compiled(name, function.attr):
+            found.attr[name.strip("_")].b = True
+    if "executor_type" in call.attr and call.attr["executor_type"].s:
+        found.attr["executor_type"].CopyFrom(call.attr["executor_type"])
+    return found
+
+
+def _is_compiled(name: str, attributes: Mapping[str, attr_value_pb2.AttrValue]) -> bool:
+    return name in _COMPILED and name in attributes and attributes[name].b
 
 
 def plain(value: attr_value_pb2.AttrValue, digest: Digest) -> Hashable:
@@ -98,7 +131,7 @@ def _plain(kind: str, value: Any, digest: Digest) -> Hashable:
     elif kind == "shape":
         found = ("shape", shape_of(value))
     elif kind == "tensor":
-        found = tuple(constant_attributes(value))
+        found = _tensor(value)
     elif kind == "func":
         found = _function(value, digest)
     elif kind == "placeholder":
@@ -106,6 +139,15 @@ def _plain(kind: str, value: Any, digest: Digest) -> Hashable:
     elif kind == "f":
         found = _number(float(value))
     return found
+
+
+def _tensor(tensor: tensor_pb2.TensorProto) -> Hashable:
+    """Return a tensor that is no node's constant; a hash stands for a large one."""
+    found = constant_attributes(tensor)
+    if all(name != "value" for name, _ in found):
+        serialised = tensor.SerializeToString(deterministic=True)
+        found.append(("hash", hashlib.blake2b(serialised, digest_size=16).hexdigest()))
+    return tuple(found)
 
 
 def _function(function: attr_value_pb2.NameAttrList, digest: Digest) -> Hashable:
@@ -136,6 +178,7 @@ def _definition(op: str) -> _Definition | None:
             if attribute.name not in dropped
         },
         implied=_implied(definition),
+        calls=any(each.type in {"func", "list(func)"} for each in definition.attr),
     )
 
 

@@ -9,23 +9,37 @@ from dataclasses import dataclass, field, replace
 from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from harness.collector import collector_paused
+from harness.criteria import Array
+from harness.errors import BrokenModel, first_line
 from harness.graph.extract import needed_functions
+from harness.graph.normal.attributes import marks_of
 from harness.graph.normal.graph import Node, NormalGraph
 from harness.graph.normal.nodes import Reads, node_of, reads_of
 from harness.graph.normal.opening import Opening
 from harness.graph.normal.operations import OUTPUT, Operation, Place
 from harness.graph.normal.ordering import ordered
 from harness.graph.normal.passing import Passing
+from harness.graph.normal.values import Values
 from harness.graph.normal.waiting import Waiting
+
+_NONE = node_def_pb2.NodeDef()
 
 MOST_OF_A_FUNCTION = 10_000
 """Of the operations that a function is told by, before the calls in it are told by theirs."""
 
 
 def normal_form(
-    graph_def: graph_pb2.GraphDef, *, inputs: Sequence[str], outputs: Sequence[str]
+    graph_def: graph_pb2.GraphDef,
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    constants: Mapping[str, Array] | None = None,
 ) -> NormalGraph:
     """Return what `outputs` compute from `inputs`, in a form that freezing does not change.
+
+    `constants` are the values by `Node.constant`, and may be those by `Node.variable` too. Read are
+    only large ones in functions that stay calls, which no node of the normal form stands for.
+    Where such a value is missing, the call is like no other.
 
     Raises:
         BrokenModel: a node reads one that the graph does not hold, or a call does not fit.
@@ -34,7 +48,8 @@ def normal_form(
         opening = Opening(graph_def)
         scope = opening.main(graph_def, inputs)
         shown = [opening.shown(scope, name) for name in outputs]
-        return _normal(opening, shown, _Digests(_Library(graph_def=graph_def)))
+        library = _Library(graph_def=graph_def, values=Values(constants))
+        return _normal(opening, shown, _Digests(library))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +57,7 @@ class _Library:
     """The library functions, and what was found of them."""
 
     graph_def: graph_pb2.GraphDef
+    values: Values
     digests: dict[tuple[str, ...], str] = field(default_factory=dict)
     """By the function's name and those above it."""
     called: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -90,9 +106,12 @@ class _Digests:
         if not shown:
             shown = [opening.made("done", OUTPUT, (), effects)]
         form = _normal(opening, shown, _Digests(self._library, (*above, name)))
-        digest = hashlib.blake2b(repr(form.outputs).encode(), digest_size=16)
+        marks = marks_of(_NONE, opening.functions[name])
+        told_first = (form.outputs, sorted(marks.attr))
+        digest = hashlib.blake2b(repr(told_first).encode(), digest_size=16)
         for node in form.nodes:
-            told = (node.op, node.attributes, node.inputs, node.guards, node.position)
+            value = self._library.values.told(node)
+            told = (node.op, node.attributes, node.inputs, node.guards, node.position, value)
             digest.update(repr(told).encode())
         return digest.hexdigest()
 
@@ -109,13 +128,24 @@ def _normal(opening: Opening, shown: Sequence[Operation], digests: _Digests) -> 
     for operation in order:
         if operation in kept:
             places[operation] = len(places)
-    nodes = [node_of(each, kept[each], places, digests) for each in places]
+    nodes = [_node(each, kept[each], places, digests) for each in places]
     nodes = _with_sorted_guards(nodes)
     return NormalGraph(
         nodes=nodes,
         outputs=tuple((places[operation], index) for operation, index in outputs),
         names={node.name: index for index, node in enumerate(nodes)},
     )
+
+
+def _node(
+    operation: Operation, reads: Reads, places: Mapping[Operation, int], digests: _Digests
+) -> Node:
+    try:
+        return node_of(operation, reads, places, digests)
+    except TypeError as error:  # TensorFlow has no dtype of that number
+        raise BrokenModel(
+            f"{operation.name} ({operation.op}) cannot be read: {first_line(error)}"
+        ) from error
 
 
 def _needed(

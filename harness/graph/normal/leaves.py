@@ -70,7 +70,13 @@ def _small_value(tensor: tensor_pb2.TensorProto, elements: int) -> Hashable:
 
 def whole_number(tensor: tensor_pb2.TensorProto) -> int | None:
     """Return the value of a constant that is one whole number; None if it is none."""
-    dtype = tf_dtypes.as_dtype(tensor.dtype)
+    try:
+        dtype = tf_dtypes.as_dtype(tensor.dtype)
+    except TypeError:
+        return None
     if math.prod(dim.size for dim in tensor.tensor_shape.dim) != 1 or not dtype.is_integer:
         return None
-    return int(tensor_util.MakeNdarray(tensor).ravel()[0])
+    try:
+        return int(tensor_util.MakeNdarray(tensor).ravel()[0])
+    except ValueError:
+        return None

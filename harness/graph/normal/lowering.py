@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tensorflow.core.framework import types_pb2
 
+from harness.errors import BrokenModel
 from harness.graph.normal.operations import Operation, Place, become_results
 from harness.graph.reading.op_arguments import attribute
 
@@ -24,6 +25,7 @@ CHOICES = {
     "StatelessCase": ("branches",),
 }
 LOOPS = frozenset({"While", "StatelessWhile"})
+PARTS = ("cond", "body")
 
 
 def lower_choice(
@@ -39,6 +41,8 @@ def lower_choice(
     then branch first.
     """
     node, name = operation.node, operation.name
+    if not inputs:
+        raise BrokenModel(f"{name} reads nothing to choose a branch by")
     chooser, *arguments = inputs
     is_case = "Case" in node.op
     if not is_case and attribute(node, "Tcond").type != types_pb2.DT_BOOL:
@@ -57,7 +61,6 @@ def lower_choice(
         entry = opening.made(f"{name}/branch_{index}/entry", "Identity", [(pivot, side)])
         body, results = opening.body(
             function,
-            call=node,
             prefix=f"{name}/branch_{index}/",
             arguments=[(each, side) for each in switches],
             above=scope.above,
@@ -65,6 +68,11 @@ def lower_choice(
         )
         all_effects.extend(opening.effects(body))
         found.append(results)
+        if len(results) != len(found[0]):
+            raise BrokenModel(
+                f"{name} chooses between {called[0].name}, which gives {len(found[0])} result(s), "
+                f"and {function.name}, which gives {len(results)}"
+            )
     merges: list[Place] = [
         (opening.made(f"{name}/merge_{index}", "Merge", list(results)), 0)
         for index, results in enumerate(zip(*found, strict=True))
@@ -90,15 +98,20 @@ def lower_loop(
         enter = opening.made(f"{name}/enter_{index}", "Enter", [value], [begin])
         merges.append(opening.made(f"{name}/merge_{index}", "Merge", [(enter, 0)]))
     test_entry = opening.made(f"{name}/cond/entry", "NoOp", (), merges)
-    test_scope, (test,) = opening.body(
+    test_scope, tests = opening.body(
         condition,
-        call=node,
         prefix=f"{name}/cond/",
         arguments=[(merge, 0) for merge in merges],
         above=scope.above,
         entry=test_entry,
     )
-    result = opening.functions[condition].signature.output_arg[0]
+    if len(tests) != 1:
+        raise BrokenModel(
+            f"{name} asks {condition.name} whether to go on, which gives {len(tests)} results "
+            "rather than one"
+        )
+    (test,) = tests
+    result = opening.functions[condition.name].signature.output_arg[0]
     if result.type != types_pb2.DT_BOOL:
         test = (opening.made(f"{name}/cond/chosen", "ToBool", [test], node=node), 0)
     test_effects = opening.effects(test_scope)
@@ -114,12 +127,16 @@ def lower_loop(
     body_entry = opening.made(f"{name}/body/entry", "NoOp", (), pivots)
     body_scope, results = opening.body(
         body,
-        call=node,
         prefix=f"{name}/body/",
         arguments=[(switch, 1) for switch in switches],
         above=scope.above,
         entry=body_entry,
     )
+    if len(results) != len(merges):
+        raise BrokenModel(
+            f"{name} has {len(merges)} variable(s), and {body.name}, its body, gives "
+            f"{len(results)} result(s)"
+        )
     effects = opening.effects(body_scope)
     for index, (merge, again) in enumerate(zip(merges, results, strict=True)):
         onward = opening.made(f"{name}/next_{index}", "NextIteration", [again], effects)

@@ -20,6 +20,8 @@ ALIVE = "alive"
 A side is a pair: which of the node's inputs the Switch switches by, and which of its outputs it is.
 """
 
+_OF_LOOPS = frozenset({"LoopCond", "NextIteration"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reads:
@@ -42,9 +44,12 @@ def reads_of(operation: Operation, passing: Passing, waiting: Waiting) -> Reads:
         alive = tuple(chosen.by(sides) for sides in waiting.alternatives(operation))
         told = [(ALIVE, alive)] if any(alive) else []
         return Reads(inputs=[*inputs, *chosen.inputs], told=told)
-    if operation.op == OUTPUT or has_effect(operation.op):
+    is_of_loop = operation.op in _OF_LOOPS
+    is_told = operation.op == OUTPUT or has_effect(operation.op) or waiting.is_guard(operation)
+    if is_of_loop or is_told:
         chosen = _Chosen(len(inputs))
-        sides = chosen.by(waiting.sides(operation))
+        found = waiting.sides_within(operation) if is_of_loop else waiting.sides(operation)
+        sides = chosen.by(found)
         guards = waiting.guards(operation) if operation.op == OUTPUT else ()
         told = [(ALIVE, sides)] if sides else []
         return Reads(inputs=[*inputs, *chosen.inputs], guards=guards, told=told)
@@ -53,7 +58,8 @@ def reads_of(operation: Operation, passing: Passing, waiting: Waiting) -> Reads:
     if operation.op == "GatherV2" and len(inputs) > 2 and inputs[2][0].op == "Const":
         # Converters give the axis that they add whichever integer dtype they like.
         axis = whole_number(inputs[2][0].node.attr["value"].tensor)
-        return Reads(inputs=inputs[:2], told=[("axis", axis)])
+        if axis is not None:
+            return Reads(inputs=inputs[:2], told=[("axis", axis)])
     return Reads(inputs=inputs)
 
 

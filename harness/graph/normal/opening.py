@@ -14,11 +14,18 @@ from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
 from harness.errors import BrokenModel
 from harness.graph.dtypes import LEGACY_SHAPE_PRODUCER
 from harness.graph.normal import lowering
+from harness.graph.normal.attributes import marks_of
 from harness.graph.normal.effects import runs_unread
 from harness.graph.normal.operations import CALL, INPUT, OUTPUT, Operation, Place, become_results
 from harness.graph.normal.passing import passes_on
 from harness.graph.normal.rewriting import rewrite
-from harness.graph.normal.scope import Scope, output_starts, takes_lists, with_attributes_of
+from harness.graph.normal.scope import (
+    Called,
+    Scope,
+    output_starts,
+    takes_lists,
+    with_attributes_of,
+)
 from harness.graph.reading.op_arguments import attribute
 from harness.tensor_names import canonical, is_control, node_name, output_index
 
@@ -66,7 +73,8 @@ class Opening:
             (self._input(formal.name, node_def_pb2.NodeDef(), position), 0)
             for position, formal in enumerate(function.signature.input_arg)
         ]
-        return self.body(name, call=None, prefix="", arguments=arguments, above=above)
+        called = Called(name, {})
+        return self.body(called, prefix="", arguments=arguments, above=above)
 
     def _input(self, name: str, node: node_def_pb2.NodeDef, position: int) -> Operation:
         if self._producer < LEGACY_SHAPE_PRODUCER and not attribute(node, "shape").shape.dim:
@@ -92,7 +100,8 @@ class Opening:
             tensor = canonical(reference)
             if tensor in scope.arguments:
                 return scope.arguments[tensor]
-            return self.operation(scope, node_name(tensor)), output_index(tensor)
+            name, _, index = tensor.partition(":")
+            return self.operation(scope, name), _number(index, tensor, scope)
         name, _, rest = reference.partition(":")
         if name not in scope.nodes and name in scope.arguments:
             return scope.arguments[name]
@@ -100,7 +109,7 @@ class Opening:
         if argument.isdecimal():  # an output by its number, as in a main graph
             argument, index = "", argument
         start = self._starts_of(scope, name).get(argument, 0)
-        return self.operation(scope, name), start + int(index or 0)
+        return self.operation(scope, name), start + _number(index, reference, scope)
 
     def operation(self, scope: Scope, name: str) -> Operation:
         """Return the operation of a node, made when it is first read.
@@ -114,9 +123,8 @@ class Opening:
         if name not in scope.nodes:
             if name in scope.arguments:
                 return scope.arguments[name][0]
-            where = f"the function {scope.function}" if scope.function else "the graph"
-            raise BrokenModel(f"{where} reads {name}, which it does not hold")
-        node = with_attributes_of(scope.call, scope.nodes[name])
+            raise BrokenModel(f"{_where(scope)} reads {name}, which it does not hold")
+        node = with_attributes_of(scope.attributes, scope.nodes[name])
         full_name = self.free(f"{scope.prefix}{name}") if scope.prefix else name
         operation = Operation(name=full_name, op=node.op, node=node, function=scope.function)
         scope.operations[name] = operation
@@ -163,9 +171,8 @@ class Opening:
 
     def body(
         self,
-        name: str,
+        called: Called,
         *,
-        call: node_def_pb2.NodeDef | None,
         prefix: str,
         arguments: Sequence[Place],
         above: tuple[str, ...],
@@ -174,8 +181,10 @@ class Opening:
         """Return the scope of a function that is called with `arguments`, and what it gives.
 
         Raises:
-            BrokenModel: the call has fewer arguments than the function, or more.
+            BrokenModel: the call has fewer arguments than the function, or more, or a result of
+                the function is nothing.
         """
+        name = called.name
         function = self.functions[name]
         formals = [formal.name for formal in function.signature.input_arg]
         if len(formals) != len(arguments):
@@ -196,12 +205,14 @@ class Opening:
             prefix=prefix,
             function=name,
             above=(*above, name),
-            call=call,
+            attributes=called.attributes,
             entry=entry,
         )
-        results = [
-            self.read(scope, function.ret[result.name]) for result in function.signature.output_arg
-        ]
+        results = []
+        for result in function.signature.output_arg:
+            if result.name not in function.ret:
+                raise BrokenModel(f"the function {name} does not say what its {result.name} is")
+            results.append(self.read(scope, function.ret[result.name]))
         return scope, results
 
     def effects(self, scope: Scope) -> list[Operation]:
@@ -215,21 +226,24 @@ class Opening:
         )
         return [self.operation(scope, name) for name in names]
 
-    def called(self, node: node_def_pb2.NodeDef) -> list[str]:
+    def called(self, node: node_def_pb2.NodeDef) -> list[Called]:
         """Return the functions that a node calls; [] where it calls none, or lacks one."""
         if node.op in self.functions:
-            return [node.op]
+            return [Called(node.op, node.attr)]
+        names: tuple[str, ...]
         if node.op in CALLS:
-            names = [node.attr["f"].func.name]
+            names = ("f",)
         elif node.op in lowering.LOOPS:
-            names = [node.attr["cond"].func.name, node.attr["body"].func.name]
+            names = lowering.PARTS
         elif node.op in lowering.CHOICES:
-            values = [node.attr[attribute] for attribute in lowering.CHOICES[node.op]]
-            names = [v.func.name for v in values if v.func.name]
-            names += [f.name for v in values for f in v.list.func]
+            names = lowering.CHOICES[node.op]
         else:
             return []
-        return names if all(name in self.functions for name in names) else []
+        values = [attribute(node, name) for name in names]
+        functions = [v.func for v in values if v.func.name or node.op not in lowering.CHOICES]
+        functions += [function for v in values for function in v.list.func]
+        found = [Called(function.name, function.attr) for function in functions]
+        return found if all(each.name in self.functions for each in found) else []
 
     def _is_stateful(self, op: str) -> bool:
         function = self.functions.get(op)
@@ -259,7 +273,7 @@ class Opening:
         return (
             bool(called)
             and self._count < self._most_operations
-            and not any(f in scope.above or takes_lists(self.functions[f]) for f in called)
+            and not any(f in scope.above or takes_lists(self.functions[f]) for f, _ in called)
         )
 
     def _open_call(
@@ -269,17 +283,22 @@ class Opening:
         inputs: Sequence[Place],
         waits: Sequence[Operation],
     ) -> None:
-        (name,) = self.called(operation.node)
+        (called,) = self.called(operation.node)
         prefix = f"{operation.name}/"
         entry = self.made(f"{prefix}entry", "NoOp", (), waits) if waits else None
         body, results = self.body(
-            name,
-            call=operation.node,
+            called,
             prefix=prefix,
             arguments=inputs,
             above=scope.above,
             entry=entry,
         )
+        marks = marks_of(operation.node, self.functions[called.name])
+        if marks.attr:
+            results = [
+                (self.made(f"{prefix}result_{index}", marks.op, [result], node=marks), 0)
+                for index, result in enumerate(results)
+            ]
         become_results(operation, results, [*waits, *self.effects(body)])
 
     def _starts_of(self, scope: Scope, name: str) -> Mapping[str, int]:
@@ -287,6 +306,17 @@ class Opening:
         if name not in known:
             known[name] = output_starts(scope.nodes.get(name), self.functions)
         return known[name]
+
+
+def _where(scope: Scope) -> str:
+    return f"the function {scope.function}" if scope.function else "the graph"
+
+
+def _number(index: str, reference: str, scope: Scope) -> int:
+    """Return which output of a node, or of an argument of its op, `reference` ends in."""
+    if index and not index.isdecimal():
+        raise BrokenModel(f"{_where(scope)} reads {reference}, which names no output of a node")
+    return int(index or 0)
 
 
 def _fed(nodes: Mapping[str, node_def_pb2.NodeDef], name: str) -> node_def_pb2.NodeDef:

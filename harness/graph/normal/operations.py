@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from tensorflow.core.framework import node_def_pb2
 
+from harness.errors import BrokenModel
+
 RESULTS = "Results"
 """The op of what stands where a call stood: its output `i` is its input `i`.
 
@@ -38,6 +40,21 @@ class Operation:
 
 Place = tuple[Operation, int]
 """An output of an operation."""
+
+
+def behind_call(place: Place) -> Place:
+    """Return what a call gives, by what is in its body.
+
+    Raises:
+        BrokenModel: its function gives fewer results.
+    """
+    operation, index = place
+    if index >= len(operation.inputs):
+        raise BrokenModel(
+            f"the graph reads result {index} of {operation.name}, which has "
+            f"{len(operation.inputs)} result(s)"
+        )
+    return operation.inputs[index]
 
 
 def become_results(

@@ -7,12 +7,13 @@ whether a loop carries a handle, which TensorFlow's lowering treats so, or the c
 
 from __future__ import annotations
 
-from harness.graph.normal.operations import RESULTS, Operation, Place
+from harness.errors import BrokenModel
+from harness.graph.normal.operations import RESULTS, Operation, Place, behind_call
 
-_PASS_THE_FIRST = frozenset({"Identity", "StopGradient", "PreventGradient", "Snapshot",
-                             "PlaceholderWithDefault", "DebugGradientIdentity",
-                             "DebugGradientRefIdentity"})  # fmt: skip
-_PASS_EACH = frozenset({"IdentityN", RESULTS})
+_PASS_ON = frozenset({"Identity", "IdentityN", "StopGradient", "PreventGradient", "Snapshot",
+                      "PlaceholderWithDefault", "DebugGradientIdentity",
+                      "DebugGradientRefIdentity"})  # fmt: skip
+"""Output `i` is input `i`."""
 
 
 class Passing:
@@ -26,7 +27,17 @@ class Passing:
         self._undecided = 0
 
     def source(self, place: Place) -> Place:
-        """Return the output that a value is made by."""
+        """Return the output that a value is made by.
+
+        Raises:
+            BrokenModel: it is made of itself, or in more loops within each other than can be read.
+        """
+        try:
+            return self._source(place)
+        except RecursionError:
+            raise _too_deep(place[0]) from None
+
+    def _source(self, place: Place) -> Place:
         path: dict[Place, None] = {}
         current = place
         while current not in path:  # a circle of nodes that make nothing is its own source
@@ -50,24 +61,33 @@ class Passing:
         return stated or enter in self._constant
 
     def merge_of_exit(self, exit_: Operation) -> Operation | None:
-        """Return the Merge of the loop's variable whose last value an Exit gives."""
-        return self._merge_behind(self.source(exit_.inputs[0]), side=0) if exit_.inputs else None
+        """Return the Merge of the loop's variable whose last value an Exit gives.
+
+        Raises:
+            BrokenModel: as for `source`.
+        """
+        if not exit_.inputs:
+            return None
+        try:
+            return self._merge_behind(self._source(exit_.inputs[0]), side=0)
+        except RecursionError:
+            raise _too_deep(exit_) from None
 
     def _before(self, place: Place) -> Place | None:
         operation, index = place
-        if operation.op in _PASS_THE_FIRST:
-            return operation.inputs[0] if operation.inputs else None
-        if operation.op in _PASS_EACH:
+        if operation.op == RESULTS:
+            return behind_call(place)
+        if operation.op in _PASS_ON:
             return operation.inputs[index] if index < len(operation.inputs) else None
         if operation.op == "Merge" and index == 0:
             enter = self._enter_of(operation)
             return (enter, 0) if enter is not None else None
         if operation.op == "Switch" and len(operation.inputs) > 1:
-            source = self.source(operation.inputs[0])
+            source = self._source(operation.inputs[0])
             of_loop = source[0] in self._constant
             return source if of_loop and self._is_loop_condition(operation.inputs[1]) else None
         if operation.op == "Exit" and operation.inputs:
-            enter = self.source(operation.inputs[0])[0]
+            enter = self._source(operation.inputs[0])[0]
             return enter.inputs[0] if enter in self._constant else None
         return None
 
@@ -87,10 +107,13 @@ class Passing:
         onward = next_iteration(merge)
         if onward is None or len(merge.inputs) != 2 or not onward.inputs:
             return None
-        (entered,) = (self.source(p)[0] for p in merge.inputs if p[0] is not onward)
+        others = [self._source(p)[0] for p in merge.inputs if p[0] is not onward]
+        if len(others) != 1:
+            return None
+        (entered,) = others
         if entered.op != "Enter" or not entered.inputs:
             return None
-        again = self.source(onward.inputs[0])
+        again = self._source(onward.inputs[0])
         return entered if self._merge_behind(again, side=1) is merge else None
 
     def _merge_behind(self, place: Place, *, side: int) -> Operation | None:
@@ -98,12 +121,18 @@ class Passing:
         switch, index = place
         if switch.op != "Switch" or index != side or len(switch.inputs) < 2:
             return None
-        merge, output = self.source(switch.inputs[0])
+        merge, output = self._source(switch.inputs[0])
         is_first = merge.op == "Merge" and output == 0
         return merge if is_first and self._is_loop_condition(switch.inputs[1]) else None
 
     def _is_loop_condition(self, place: Place) -> bool:
-        return self.source(place)[0].op == "LoopCond"
+        return self._source(place)[0].op == "LoopCond"
+
+
+def _too_deep(operation: Operation) -> BrokenModel:
+    return BrokenModel(
+        f"{operation.name} reads itself, or stands in more loops within each other than can be read"
+    )
 
 
 def next_iteration(merge: Operation) -> Operation | None:
@@ -116,4 +145,4 @@ def next_iteration(merge: Operation) -> Operation | None:
 
 def passes_on(op: str) -> bool:
     """Say whether a node of a graph only passes on what it reads."""
-    return op in _PASS_THE_FIRST or op in _PASS_EACH or op == "ReadVariableOp"
+    return op in _PASS_ON or op == "ReadVariableOp"

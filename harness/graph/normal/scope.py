@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from tensorflow.core.framework import function_pb2, node_def_pb2
+from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
 from tensorflow.python.framework import op_def_registry
 
 from harness.graph.normal.operations import Operation, Place
 from harness.graph.reading.op_arguments import count_of
+
+
+class Called(NamedTuple):
+    """A function, as a node calls it."""
+
+    name: str
+    attributes: Mapping[str, attr_value_pb2.AttrValue]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,7 +31,8 @@ class Scope:
     function: str = ""
     above: tuple[str, ...] = ()
     """The functions whose bodies this one stands in, itself included."""
-    call: node_def_pb2.NodeDef | None = None
+    attributes: Mapping[str, attr_value_pb2.AttrValue] = field(default_factory=dict)
+    """What the call gives for the attributes that the function leaves open."""
     entry: Operation | None = None
     """What every op of the body waits for that reads nothing."""
     operations: dict[str, Operation] = field(default_factory=dict)
@@ -55,14 +64,27 @@ def takes_lists(function: function_pb2.FunctionDef) -> bool:
 
 
 def with_attributes_of(
-    call: node_def_pb2.NodeDef | None, node: node_def_pb2.NodeDef
+    attributes: Mapping[str, attr_value_pb2.AttrValue], node: node_def_pb2.NodeDef
 ) -> node_def_pb2.NodeDef:
-    """Return a node of a body whose attributes are those of the call, where it leaves them open."""
-    if call is None or not any(value.placeholder for value in node.attr.values()):
+    """Return a node of a body with the attributes of its call, where it leaves its own open."""
+    if not attributes:
         return node
     copy = node_def_pb2.NodeDef()
     copy.CopyFrom(node)
-    for name, value in node.attr.items():
-        if value.placeholder and value.placeholder in call.attr:
-            copy.attr[name].CopyFrom(call.attr[value.placeholder])
+    for value in copy.attr.values():
+        _fill_in(value, attributes)
     return copy
+
+
+def _fill_in(
+    value: attr_value_pb2.AttrValue, attributes: Mapping[str, attr_value_pb2.AttrValue]
+) -> None:
+    """Put attributes of a call in the place of their names, in functions that are called too."""
+    if value.placeholder in attributes:
+        value.CopyFrom(attributes[value.placeholder])
+        return
+    kind = value.WhichOneof("value")
+    functions = [value.func] if kind == "func" else value.list.func if kind == "list" else ()
+    for function in functions:
+        for inner in function.attr.values():
+            _fill_in(inner, attributes)

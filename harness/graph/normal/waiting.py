@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.graph.normal.effects import has_effect
-from harness.graph.normal.operations import RESULTS, Operation, Place
+from harness.graph.normal.effects import has_effect, writes
+from harness.graph.normal.operations import OUTPUT, RESULTS, Operation, Place, behind_call
 from harness.graph.normal.passing import Passing, next_iteration
 
 Side = tuple[Place, int]
@@ -32,22 +32,35 @@ class Waiting:
     def __init__(self, order: Sequence[Operation], passing: Passing) -> None:
         """Go through all operations once."""
         self._passing = passing
-        self._awaited = {each for each in _awaited(order) if has_effect(each.op)}
+        self._awaited = {each for each in _awaited(order) if has_effect(each.op) or writes(each.op)}
         self._effects: list[Operation] = []
         self._done: dict[Operation, int] = {}
         """For each operation, as bits, the effects that are over once it is."""
         self._read: dict[Operation, int] = {}
         """Those among them that lead to it by data."""
         self._sides: dict[Operation, Sides] = {}
+        self._begun: dict[Operation, list[Operation]] = {}
+        """For each LoopCond, what begins the rounds of its loop."""
+        self._loops: dict[Operation, Operation] = {}
+        """For each NextIteration, the LoopCond of its loop."""
         has_switches = any(operation.op in _SWITCHES for operation in order)
         for operation in order:
             if self._awaited:
                 self._add_effects(operation)
             if has_switches:
                 self._add_sides(operation)
+        self._guards = {each: self._found_guards(each) for each in order if each.op == OUTPUT}
+        self._all_guards = {guard for guards in self._guards.values() for guard in guards}
 
     def guards(self, output: Operation) -> list[Operation]:
         """Return the effects that an output waits for and that nothing on its way reads."""
+        return self._guards.get(output, [])
+
+    def is_guard(self, operation: Operation) -> bool:
+        """Say whether an output waits for an effect that nothing on its way reads."""
+        return operation in self._all_guards
+
+    def _found_guards(self, output: Operation) -> list[Operation]:
         left = self._done.get(output, 0) & ~self._read.get(output, 0)
         found = []
         while left:
@@ -70,6 +83,19 @@ class Waiting:
             tuple(side for side in self._sides_of(place) if side not in common)
             for place in merge.inputs
         ]
+
+    def sides_within(self, operation: Operation) -> Sides:
+        """Return the sides on which a LoopCond or NextIteration lies, though its loop does not.
+
+        There the loop ends without a value.
+        """
+        condition = self._loops.get(operation, operation)
+        known = [self.sides(each) for each in self._begun.get(condition, ())]
+        return tuple(
+            side
+            for side in self.sides(operation)
+            if side[0][0].op != "LoopCond" and not any(side in sides for sides in known)
+        )
 
     def _add_effects(self, operation: Operation) -> None:
         read = 0
@@ -98,12 +124,22 @@ class Waiting:
         sides = self._found_sides(operation)
         if sides:
             self._sides[operation] = sides
+        if operation.op == "Switch" and len(operation.inputs) > 1:
+            condition = self._passing.source(operation.inputs[1])[0]
+            if condition.op == "LoopCond":
+                self._add_to_loop(condition, self._passing.source(operation.inputs[0])[0])
+
+    def _add_to_loop(self, condition: Operation, begun: Operation) -> None:
+        self._begun.setdefault(condition, []).append(begun)
+        onward = next_iteration(begun) if begun.op == "Merge" else None
+        if onward is not None:
+            self._loops[onward] = condition
 
     def _done_by(self, place: Place) -> int:
         done = 0
         while place[0].op == RESULTS:
             done |= self._done.get(place[0], 0)
-            place = place[0].inputs[place[1]]
+            place = behind_call(place)
         return done | self._done.get(place[0], 0)
 
     def _found_sides(self, operation: Operation) -> Sides:
@@ -156,7 +192,7 @@ def _awaited(order: Sequence[Operation]) -> set[Operation]:
 def _behind_calls(place: Place) -> Place:
     """Return what a call gives, by what is in its body."""
     while place[0].op == RESULTS:
-        place = place[0].inputs[place[1]]
+        place = behind_call(place)
     return place
 
 

@@ -17,6 +17,7 @@ from harness.errors import BrokenModel
 from harness.graph.functions import rename_functions
 from harness.graph.normal import form as form_module
 from harness.graph.normal import opening
+from harness.graph.normal.graph import NormalGraph
 from tests.graph.normal.walking import difference, form, form_of, ops
 
 FLOAT = tf.float32.as_datatype_enum
@@ -129,6 +130,99 @@ def test_attributes_that_a_body_leaves_open_are_those_of_the_call() -> None:
     assert not difference(
         form_of(lambda x: tf.tanh(tf.reduce_sum(x, axis=1), name="y")), form(called(False))
     )
+
+
+def summing(op: str, attribute: str, keeps: bool, *, nested: bool = False) -> GraphDef:
+    """Y of a call whose function leaves open whether it keeps the axis that it sums."""
+    made = unary("f", ("Sum", "a"), result="n0:output:0")
+    (total,) = made.node_def
+    axis = made.node_def.add(name="axis", op="Const")
+    axis.attr["dtype"].type = tf.int32.as_datatype_enum
+    axis.attr["value"].tensor.CopyFrom(tensor_util.make_tensor_proto(np.int32(1)))
+    total.input.append("axis:output:0")
+    total.attr["keep_dims"].placeholder = "keeps"
+    functions = [made]
+    if nested:
+        outer = unary("g", ("f", "a"), result="n0:output:0")
+        outer.node_def[0].attr["f"].func.attr["keeps"].placeholder = "keeps"
+        functions.append(outer)
+    graph_def = calling(functions, "g" if nested else "f")
+    (call,) = (node for node in graph_def.node if node.name == "call")
+    if op == "If":
+        call.op = "If"
+        call.input.insert(0, "x")
+        call.attr["Tcond"].type = FLOAT
+        del call.attr["f"]
+        for branch in ("then_branch", "else_branch"):
+            call.attr[branch].func.name = "f"
+            call.attr[branch].func.attr["keeps"].b = False
+    call.attr[attribute].func.attr["keeps"].b = keeps
+    call.attr["keeps"].b = True  # of another meaning: the op is not the function's name
+    return graph_def
+
+
+@pytest.mark.parametrize(
+    ("op", "attribute", "nested"),
+    [
+        ("PartitionedCall", "f", False),
+        ("PartitionedCall", "f", True),
+        ("If", "then_branch", False),
+        ("If", "else_branch", False),
+    ],
+)
+def test_attributes_that_a_body_leaves_open_are_those_that_the_call_gives_its_function(
+    op: str, attribute: str, nested: bool
+) -> None:
+    one, same, other = (
+        form(summing(op, attribute, keeps, nested=nested)) for keeps in (True, True, False)
+    )
+    kept = [dict(node.attributes).get("keep_dims") for node in one.nodes if node.op == "Sum"]
+    assert True in kept
+    assert not difference(one, same)
+    assert difference(one, other)
+
+
+MARKS = ["_XlaMustCompile", "_XlaCompile"]
+
+
+def marked(name: str, value: bool, *, on: str, stays: bool) -> GraphDef:
+    """A call that is marked, or whose function is."""
+    made = recursive("f") if stays else unary("f", ("Neg", "a"), result="n0:y:0")
+    graph_def = calling([made], "f")
+    (call,) = (node for node in graph_def.node if node.name == "call")
+    marked_one = call if on == "call" else graph_def.library.function[0]
+    marked_one.attr[name].b = value
+    return graph_def
+
+
+@pytest.mark.parametrize("stays", [False, True])
+@pytest.mark.parametrize("on", ["call", "function"])
+@pytest.mark.parametrize("name", MARKS)
+def test_whether_a_function_is_compiled_is_told(name: str, on: str, stays: bool) -> None:
+    yes, same, no = (form(marked(name, v, on=on, stays=stays)) for v in (True, True, False))
+    assert not difference(yes, same)
+    assert difference(yes, no)
+    assert not difference(no, form(marked("_unmeant", True, on=on, stays=stays)))
+
+
+def test_a_node_that_calls_nothing_is_marked_in_vain() -> None:
+    graph_def = calling([unary("f", ("Neg", "a"), result="n0:y:0")], "f")
+    before = form(graph_def)
+    (last,) = (node for node in graph_def.node if node.name == "y")
+    last.attr["_XlaCompile"].b = True
+    assert not difference(before, form(graph_def))
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_another_executor_is_told(stays: bool) -> None:
+    def run_by(executor: bytes) -> NormalGraph:
+        graph_def = marked("_unmeant", True, on="call", stays=stays)
+        (call,) = (node for node in graph_def.node if node.name == "call")
+        call.attr["executor_type"].s = executor
+        return form(graph_def)
+
+    assert difference(run_by(b""), run_by(b"SINGLE_THREADED_EXECUTOR"))
+    assert not difference(run_by(b""), form(marked("_unmeant", True, on="call", stays=stays)))
 
 
 def test_a_function_that_calls_itself_is_told_by_what_it_does() -> None:

@@ -257,3 +257,60 @@ def test_a_condition_that_is_a_number_is_made_a_flag() -> None:
     choice.input[0] = "Sum"
     assert "ToBool" in ops(form(graph_def))
     assert "ToBool" not in ops(form(functional(build)))
+
+
+def on_one_side(x: Any) -> Any:
+    """What is there only where the sum of x is positive."""
+    return tf.identity(tf.raw_ops.Switch(data=x, pred=tf.reduce_sum(x) > 0)[1])
+
+
+def after(waited: Any, value: Any) -> Any:
+    with tf.control_dependencies([waited] if waited is not None else []):
+        return tf.identity(value) if isinstance(value, tf.Tensor) else tf.constant(value)
+
+
+def test_a_value_of_a_round_that_is_there_only_on_one_side_is_told() -> None:
+    def build(x: Any, waits: bool) -> None:
+        def body(i: Any, v: Any) -> Any:
+            side = on_one_side(v)
+            chosen = tf.raw_ops.Merge(inputs=[tf.raw_ops.Switch(data=v, pred=i > 1)[0], side])[0]
+            return i + 1, after(side if waits else None, chosen)
+
+        tf.tanh(tf1.while_loop(lambda i, _: i < 3, body, [0, x])[1], name="y")
+
+    with control_flow(1):
+        one, same, other = (form_of(lambda x, w=w: build(x, w)) for w in (False, False, True))
+    assert not difference(one, same)
+    assert difference(one, other)
+
+
+def test_a_loop_whose_condition_is_there_only_on_one_side_is_told() -> None:
+    def build(x: Any, waits: bool) -> None:
+        limit = after(on_one_side(x) if waits else None, 3)
+        y = tf1.while_loop(lambda i, _: i < limit, lambda i, v: (i + 1, v * 1.5), [0, x])[1]
+        tf.tanh(y, name="y")
+
+    with control_flow(1):
+        one, same, other = (form_of(lambda x, w=w: build(x, w)) for w in (False, False, True))
+    assert not difference(one, same)
+    assert difference(one, other)
+
+
+def test_a_loop_that_stands_on_one_side_says_no_more_than_that() -> None:
+    def build(x: Any) -> None:
+        def branch() -> Any:
+            limit = tf.constant(3)
+            return tf1.while_loop(
+                lambda i, _: i < limit,
+                lambda i, v: (i + 1, tf.cond(i > 1, lambda: v * 1.5, lambda: tf.ones((1, 2)))),
+                [0, x],
+                shape_invariants=[tf.TensorShape(()), tf.TensorShape(None)],
+            )[1]
+
+        tf.tanh(tf.cond(tf.reduce_sum(x) > 0, branch, lambda: x), name="y")
+
+    with control_flow(1):
+        graph = form_of(build)
+    told = [n for n in graph.nodes if n.op in {"NextIteration", "LoopCond"}]
+    assert len(told) == 3
+    assert all(not node.attributes and len(node.inputs) == 1 for node in told)
