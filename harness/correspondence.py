@@ -63,12 +63,15 @@ class Correspondence:
             self.matching: Matching = match(
                 reference.form,
                 candidate.form,
-                same_constant=self._same_constant,
+                same_constant=self._same_value,
+                same_value=self._same_value,
                 outputs=reference.model.signature.output_names,
             )
 
-    def _same_constant(self, one: Node, other: Node) -> bool:
-        return same(self._reference.values[one.constant], self._candidate.values[other.constant])
+    def _same_value(self, one: Node, other: Node) -> bool:
+        mine, its = self._reference.values, self._candidate.values
+        known = _leaf(one) in mine and _leaf(other) in its
+        return known and same(mine[_leaf(one)], its[_leaf(other)])
 
     @cached_property
     def same_nodes(self) -> Mapping[str, str]:
@@ -184,19 +187,25 @@ class _Values(Mapping[str, Array]):
     """The weights of a model and the constants of its graph, by name."""
 
     def __init__(self, model: Model) -> None:
+        # Of a .pb, variables that were left unconverted have no value.
+        has_values = model.checkpoint_prefix is not None
+        self._names = {v.name for v in model.variables} if has_values else set()
         self._variables = model.weights
         self._constants = model.constants
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names or name in self._constants
+
     def __getitem__(self, name: str) -> Array:
-        values = self._variables if name in self._variables else self._constants
+        values = self._variables if name in self._names else self._constants
         return values[name]
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._variables
+        yield from self._names
         yield from self._constants
 
     def __len__(self) -> int:
-        return len(self._variables) + len(self._constants)
+        return len(self._names) + len(self._constants)
 
 
 def _tensor_name(form: NormalGraph, tensor: Tensor) -> str:

@@ -498,8 +498,7 @@ def test_the_largest_difference_is_shown() -> None:
     actual = np.array([[0.5, 0.5], [1.0, 1.0]], np.float32)
     told = difference(expected, actual).describe("prediction")
     assert told == (
-        "prediction[1, 0] = 1.0, but should be 0.25 "
-        "(2 of 4 elements differ, largest 7.5e-01)"
+        "prediction[1, 0] = 1.0, but should be 0.25 (2 of 4 elements differ, largest 7.5e-01)"
     )
 
 

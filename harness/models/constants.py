@@ -121,6 +121,10 @@ class Constants(Mapping[str, Array]):
         for start in range(0, max(1, flat.size), count):
             yield flat[start : start + count]
 
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is such a constant; its value is not read for it."""
+        return name in self._nodes
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the constants' names."""
         return iter(self._nodes)

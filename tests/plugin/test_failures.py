@@ -31,7 +31,9 @@ def wrong(regression: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_wrong_pb_fails_in_weights_and_outputs_and_names_both_elements(verify: Verify, wrong: Path) -> None:
+def test_a_wrong_pb_fails_in_weights_and_outputs_and_names_both_elements(
+    verify: Verify, wrong: Path
+) -> None:
     result = verify(f"--frozen={wrong}", methods="none")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED

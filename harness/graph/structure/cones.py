@@ -6,7 +6,14 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from harness.graph.normal.graph import Node, NormalGraph, Tensor
-from harness.graph.structure.kinds import BACK, INPUT, LEAVES, has_state, is_commutative
+from harness.graph.structure.kinds import (
+    BACK,
+    INPUT,
+    LEAVES,
+    attribute,
+    has_state,
+    is_commutative,
+)
 
 _UNKNOWN = -1
 
@@ -18,8 +25,9 @@ class Numbering:
     and but for what lies beyond the end of a loop's round. So much is a hint and no proof.
     """
 
-    def __init__(self) -> None:
-        """Begin with no cone known."""
+    def __init__(self, *, with_values: bool = False) -> None:
+        """Begin with no cone known; small constants are told apart by their values if you like."""
+        self._with_values = with_values
         self._numbers: dict[Hashable, int] = {}
 
     def of(self, graph: NormalGraph) -> list[int]:
@@ -31,7 +39,7 @@ class Numbering:
             if node.op == BACK:
                 continue  # in whichever order a loop stands, it is cut here
             if node.op in LEAVES:
-                key = "leaf"
+                key = ("leaf", attribute(node, "value") if self._with_values else None)
             elif node.op == INPUT:
                 key = (INPUT, node.position)
             else:

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from harness.graph.normal.graph import Node, Tensor
 from harness.graph.structure.describing import called, listed
 from harness.graph.structure.kinds import attribute, is_commutative, shape_of
+from harness.graph.structure.orders import are_crosswise
 from harness.graph.structure.similarity import Graphs
 from harness.signature import Shape, format_shape
 
@@ -43,8 +44,9 @@ def exchanged(graphs: Graphs, reference: Node, candidate: Node) -> Sequence[Tens
 
     Both nodes read equally much. Only where what is read elsewhere is alike is it another order.
     """
-    if is_commutative(reference) and _are_called_crosswise(graphs, reference, candidate):
-        return candidate.inputs[::-1]
+    if is_commutative(reference):
+        crosswise = are_crosswise(graphs, reference, candidate)
+        return candidate.inputs[::-1] if crosswise else None
     pairs = list(zip(reference.inputs, candidate.inputs, strict=True))
     others = [place for place, pair in enumerate(pairs) if not graphs.are_alike(*pair)]
     if len(others) < 2:
@@ -59,13 +61,6 @@ def exchanged(graphs: Graphs, reference: Node, candidate: Node) -> Sequence[Tens
             return _data_for_constant(graphs, reference, candidate, others)
         order[place] = alike.pop()
     return order
-
-
-def _are_called_crosswise(graphs: Graphs, reference: Node, candidate: Node) -> bool:
-    """Say which of two operands that may be alike is which, where either order is right."""
-    names = [graphs.reference.nodes[source].name for source, _ in reference.inputs]
-    its = [graphs.candidate.nodes[source].name for source, _ in candidate.inputs]
-    return names != its and names == its[::-1]
 
 
 def _data_for_constant(
@@ -132,21 +127,38 @@ def paired_guards(
 
     Their order says nothing. What is alike to nothing is paired as it comes.
     """
-    by_cone: dict[int, list[int]] = defaultdict(list)
-    for guard in reversed(candidate.guards):
-        by_cone[graphs.candidate_cones[guard]].append(guard)
-    pairs, mine = [], []
-    for guard in reference.guards:
-        alike = by_cone[graphs.reference_cones[guard]]
-        if alike:
-            pairs.append((guard, alike.pop()))
-        else:
-            mine.append(guard)
-    left = Counter(guard for guards in by_cone.values() for guard in guards)
-    its = [guard for guard in candidate.guards if left[guard]]
+    pairs, mine, its = _paired_by(
+        reference.guards, candidate.guards, graphs.reference_cones, graphs.candidate_cones
+    )
+    if len({graphs.reference_cones[guard] for guard, _ in pairs}) < len(pairs):
+        # Of several that are alike, constants tell which is which.
+        exact, mine, its = _paired_by(
+            reference.guards, candidate.guards,
+            graphs.reference_cones_with_values, graphs.candidate_cones_with_values,
+        )  # fmt: skip
+        pairs, mine, its = _paired_by(mine, its, graphs.reference_cones, graphs.candidate_cones)
+        pairs = exact + pairs
     both = min(len(mine), len(its)) if len(reference.guards) == len(candidate.guards) else 0
     pairs += list(zip(mine[:both], its[:both], strict=True))
     return pairs, mine[both:], its[both:]
+
+
+def _paired_by(
+    mine: Sequence[int], its: Sequence[int], keys: Sequence[int], its_keys: Sequence[int]
+) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+    """Pair nodes of one key; then those of the one and of the other graph that are left."""
+    by_key: dict[int, list[int]] = defaultdict(list)
+    for index in reversed(its):
+        by_key[its_keys[index]].append(index)
+    pairs, alone = [], []
+    for index in mine:
+        alike = by_key[keys[index]]
+        if alike:
+            pairs.append((index, alike.pop()))
+        else:
+            alone.append(index)
+    left = Counter(index for indices in by_key.values() for index in indices)
+    return pairs, alone, [index for index in its if left[index]]
 
 
 def _cone(cones: Sequence[int], tensor: Tensor) -> Hashable:

@@ -17,6 +17,8 @@ INPUT = "Input"
 LEAVES = frozenset({CONSTANT, VARIABLE})
 BACK = "NextIteration"
 """The op through which a loop is closed."""
+FLOW = frozenset({"Switch", "_SwitchN", "Merge", "Enter", "Exit", BACK, "LoopCond"})
+"""Ops of loops and branches. They are numbered as they are made: their names tell nothing."""
 ADDITIONS = frozenset({"Add", "AddV2", "BiasAdd", "BiasAddV1"})
 TRAINING = frozenset({"CheckNumerics", "CheckNumericsV2", "Print"})
 """What hands its first input on, and watches it."""

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from harness.graph.normal.graph import Node, NormalGraph, Tensor
+from harness.graph.structure.chains import AFFINE
 from harness.graph.structure.describing import (
     called,
     listed,
@@ -33,10 +34,15 @@ from harness.graph.structure.kinds import (
     LEAVES,
     TRAINING,
     VARIABLE,
-    attribute,
     has_state,
     is_commutative,
     is_large,
+)
+from harness.graph.structure.recognised import (
+    CONSTANT_FOLDING,
+    STORED_OTHERWISE,
+    TRAINING_NODES,
+    Recognised,
 )
 from harness.graph.structure.repairs import (
     Place,
@@ -47,17 +53,11 @@ from harness.graph.structure.repairs import (
     plain_repair,
     staying,
 )
-from harness.graph.structure.similarity import Graphs, are_same, differ_in_guards
-from harness.graph.structure.transforms import (
-    AFFINE,
-    CONSTANT_FOLDING,
-    STORED_OTHERWISE,
-    TRAINING_NODES,
-    Recognised,
-    affine_ops_folded,
-    recognise,
-)
+from harness.graph.structure.similarity import Graphs, SameValue, are_same, differ_in_guards
+from harness.graph.structure.simplifying import node_without_effect
+from harness.graph.structure.transforms import affine_ops_folded, recognise
 from harness.graph.structure.union import DisjointSets
+from harness.graph.structure.values import are_equal
 
 __all__ = ["Edit", "Folded", "Matching", "Pair", "Transform", "match"]
 
@@ -72,12 +72,16 @@ def match(
     *,
     same_constant: SameConstant,
     outputs: Sequence[str] = (),
+    same_value: SameValue | None = None,
 ) -> Matching:
     """Lay two graphs side by side, their outputs pairwise.
 
     `same_constant` compares two constants of one dtype and shape that are too large to have their
-    value in the normal form. `outputs` are what the outputs are called in sentences; by default as
-    the nodes of the reference that they come from.
+    value in the normal form. `same_value` says whether a leaf of the reference and one of the
+    candidate, of whatever dtype and shape, hold the same value; it is asked only where all else
+    leaves open which operand of a commutative op is which, or which constants were joined.
+    `outputs` are what the outputs are called in sentences; by default as the nodes of the reference
+    that they come from.
 
     Raises:
         ValueError: the graphs have no outputs, or not equally many.
@@ -88,16 +92,16 @@ def match(
             f"{len(candidate.outputs)}: they must be as many, and one at least"
         )
     names = outputs or [reference.nodes[index].name for index, _ in reference.outputs]
-    return _Matcher(reference, candidate, same_constant).matched(names)
+    graphs = Graphs.of(reference, candidate, same_value=same_value)
+    return _Matcher(graphs, same_constant).matched(names)
 
 
 class _Matcher:
     """The classes as they grow, and the places that are still to be visited."""
 
-    def __init__(
-        self, reference: NormalGraph, candidate: NormalGraph, same_constant: SameConstant
-    ) -> None:
-        self._graphs = Graphs.of(reference, candidate)
+    def __init__(self, graphs: Graphs, same_constant: SameConstant) -> None:
+        reference, candidate = graphs.reference, graphs.candidate
+        self._graphs = graphs
         self._found = Findings(self._graphs)
         self._reference = reference.nodes
         self._candidate = candidate.nodes
@@ -196,6 +200,9 @@ class _Matcher:
             return True
         one, other = graphs.nodes(*place)
         folded = affine_ops_folded(graphs, *place) if one.op in AFFINE else None
+        if folded is None:
+            spliced = node_without_effect(graphs, *place)
+            folded = spliced if spliced and graphs.are_alike(*spliced.places[0]) else None
         if folded is not None:
             self._transform(folded, reference, candidate, reader)
         elif graphs.have_other_names(one, other) and self._searches < _MOST_SEARCHES:
@@ -283,9 +290,8 @@ class _Matcher:
             self._found.tell(text, reference=mine, candidate=its)
 
     def _are_equal(self, one: Node, other: Node) -> bool:
-        return one.attributes == other.attributes and (
-            attribute(one, "value") is not None or self._same_constant(one, other)
-        )
+        found = are_equal(one, other)
+        return self._same_constant(one, other) if found is None else found
 
     def _tell_shared_state(self) -> None:
         """Tell where one node stands for several with a state each, as random numbers have."""

@@ -16,7 +16,7 @@ from harness.graph.structure.describing import (
     replaced,
 )
 from harness.graph.structure.inputs import aligned, other_number
-from harness.graph.structure.kinds import INPUT, LEAVES, attribute
+from harness.graph.structure.kinds import FLOW, INPUT, LEAVES, attribute
 from harness.graph.structure.similarity import Graphs, are_of_other_kinds, are_same, misfits
 from harness.graph.structure.values import value_text
 
@@ -75,6 +75,7 @@ def _repairs(
         return  # two outputs of one node: nothing was done to it
     yield from _in_place(graphs, reference, candidate)
     yield from _with_other_inputs(graphs, reference, candidate)
+    yield from _with_same_data(graphs, reference, candidate)
     reference_above = list(
         upstream(graphs.reference.nodes, reference, most=_MOST_ABOVE,
                  enters=graphs.reference_is_dynamic.__getitem__)
@@ -138,6 +139,27 @@ def _with_other_inputs(graphs: Graphs, reference: Tensor, candidate: Tensor) -> 
     )
 
 
+def _with_same_data(graphs: Graphs, reference: Tensor, candidate: Tensor) -> Iterator[Repair]:
+    """Another op stands there, which reads more or less, but of the data one tensor as before."""
+    one, other = graphs.nodes(reference, candidate)
+    if one.op == other.op or len(one.inputs) == len(other.inputs) or reference[1] != candidate[1]:
+        return
+    data = [tensor for tensor in one.inputs if graphs.reference_is_dynamic[tensor[0]]]
+    its = [tensor for tensor in other.inputs if graphs.candidate_is_dynamic[tensor[0]]]
+    if len(data) != 1 or len(its) != 1 or INPUT in (one.op, other.op):
+        return
+    place = data[0], its[0]
+    yield Repair(
+        cost=_AN_EDIT
+        + _OTHER_OP
+        + (_OTHER_NAME if graphs.have_other_names(one, other) else 0)
+        + misfits(graphs, place),
+        text=replaced([one], called(other)),
+        places=(place,),
+        is_in_place=True,
+    )
+
+
 def _missing(graphs: Graphs, candidate: Tensor, above: Above, reader: Reader) -> Iterator[Repair]:
     """The candidate reads what lies above the node of the reference."""
     for tensor, below in above:
@@ -196,7 +218,7 @@ def _rewired(
 ) -> Iterator[Repair]:
     """The candidate reads what another tensor of the reference is."""
     one, other = graphs.nodes(reference, candidate)
-    named = graphs.reference.names.get(other.name)
+    named = graphs.reference.names.get(other.name) if other.op not in FLOW else None
     alike = graphs.by_cone.get(graphs.candidate_cones[candidate[0]], ())
     is_called_so = named in alike
     found = named if is_called_so or not alike else alike[0]

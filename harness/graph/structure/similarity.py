@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from harness.graph.normal.graph import Node, NormalGraph, Tensor
 from harness.graph.structure.cones import Numbering, dynamic_nodes
-from harness.graph.structure.kinds import INPUT, LEAVES, attribute
+from harness.graph.structure.kinds import CONSTANT, FLOW, INPUT, LEAVES, attribute
+from harness.graph.structure.values import are_equal
+
+SameValue = Callable[[Node, Node], bool]
 
 _MOST_COMPARED = 40
 """Pairs of nodes that are looked at to estimate what differs above two tensors."""
@@ -28,9 +31,16 @@ class Graphs:
     candidate: NormalGraph
     reference_cones: Sequence[int]
     candidate_cones: Sequence[int]
+    same_value: SameValue | None = None
 
     @classmethod
-    def of(cls, reference: NormalGraph, candidate: NormalGraph) -> Graphs:
+    def of(
+        cls,
+        reference: NormalGraph,
+        candidate: NormalGraph,
+        *,
+        same_value: SameValue | None = None,
+    ) -> Graphs:
         """Number the cones of both graphs."""
         numbering = Numbering()
         return cls(
@@ -38,6 +48,7 @@ class Graphs:
             candidate=candidate,
             reference_cones=numbering.of(reference),
             candidate_cones=numbering.of(candidate),
+            same_value=same_value,
         )
 
     def nodes(self, reference: Tensor, candidate: Tensor) -> tuple[Node, Node]:
@@ -70,11 +81,36 @@ class Graphs:
                 found[self.reference_cones[index]].append(index)
         return found
 
+    @cached_property
+    def _cones_with_values(self) -> tuple[Sequence[int], Sequence[int]]:
+        numbering = Numbering(with_values=True)
+        return numbering.of(self.reference), numbering.of(self.candidate)
+
+    @property
+    def reference_cones_with_values(self) -> Sequence[int]:
+        """The numbers of cones that small constants of other values make others."""
+        return self._cones_with_values[0]
+
+    @property
+    def candidate_cones_with_values(self) -> Sequence[int]:
+        """The same of the candidate."""
+        return self._cones_with_values[1]
+
+    def hold_same_value(self, reference: Node, candidate: Node) -> bool | None:
+        """Say whether two leaves hold the same value; None where that is not known."""
+        if reference.op == candidate.op == CONSTANT:
+            found = are_equal(reference, candidate)
+            if found is not None:
+                return found
+        return self.same_value(reference, candidate) if self.same_value is not None else None
+
     def have_other_names(self, reference: Node, candidate: Node) -> bool:
         """Say whether names speak against two nodes: one is called as another node is.
 
         Names of which the other graph knows nothing say nothing.
         """
+        if reference.op in FLOW or candidate.op in FLOW:
+            return False
         return reference.name != candidate.name and (
             candidate.name in self.reference.names or reference.name in self.candidate.names
         )
@@ -156,4 +192,4 @@ def are_of_other_kinds(graphs: Graphs, reference: Tensor, candidate: Tensor) -> 
 
 def _have_other_values(one: Node, other: Node) -> bool:
     values = attribute(one, "value"), attribute(other, "value")
-    return one.op == other.op and None not in values and values[0] != values[1]
+    return one.op == other.op and None not in values and not are_equal(one, other)

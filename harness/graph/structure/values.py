@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,30 @@ def small_value(node: Node) -> Array | None:
         return np.frombuffer(value, dtype=dtype).reshape(shape)
     except (KeyError, TypeError, ValueError):  # numpy has no such dtype: these are a proto's bytes
         return None
+
+
+def are_equal(one: Node, other: Node) -> bool | None:
+    """Say whether two constants are the same bits; None where their values are not at hand.
+
+    Of numbers that are none (NaN) there are many, and one is as good as another.
+    """
+    before, after = attribute(one, "value"), attribute(other, "value")
+    if one.attributes == other.attributes:
+        return None if before is None else True
+    if before is None or after is None:
+        return None if _kind(one) == _kind(other) else False
+    if _kind(one) != _kind(other):
+        return False
+    value, its = small_value(one), small_value(other)
+    if value is None or its is None or value.dtype.kind not in "fc":
+        return False
+    are_none = np.isnan(value)
+    same_place = np.array_equal(are_none, np.isnan(its))
+    return same_place and value[~are_none].tobytes() == its[~are_none].tobytes()
+
+
+def _kind(node: Node) -> tuple[Hashable, Hashable]:
+    return attribute(node, "dtype"), attribute(node, "shape")
 
 
 def value_text(node: Node) -> str:

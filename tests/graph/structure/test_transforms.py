@@ -417,9 +417,50 @@ def test_constants_that_became_one_are_folded(op: str) -> None:
     assert edits(reference, several(op, 1, 2)) == [f"{op}2 ({op}) missing before output {op}2"]
     assert edits(several(op, 1, 2), several(op, 1)) == [f"{op}1 ({op}) missing before output {op}1"]
     assert kinds(reference, several("Sub", 6, name="joined")) == []
-    assert kinds(reference, several(op, 6, name="joined", before="Log")) == []
+    assert edits(reference, several(op, 6, name="joined", before="Log")) == [
+        "before (Exp) became Log"
+    ]
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(1 / 3, ["constant folding"]), (0.3, [])])
 def test_a_division_may_become_a_product(factor: float, expected: list[str]) -> None:
     assert kinds(several("RealDiv", 3), several("Mul", factor)) == expected
+
+
+def written_out(graph: Builder, x: Tensor) -> Tensor:
+    scaled = graph.op("Mul", "scaled", x, graph.weight("norm/Scaled"))
+    return graph.op("Add", "norm", scaled, graph.weight("norm/Offset"))
+
+
+@pytest.mark.parametrize("norm", [global_norm, fused_norm])
+def test_a_batch_norm_may_be_written_out(norm: Callable[[Builder, Tensor], Tensor]) -> None:
+    reference = layer(norm, is_frozen=False)
+    candidate = layer(written_out, strides=2)
+
+    found = matched(reference, layer(written_out))
+
+    assert [t.kind for t in found.transforms] == ["batch-norm folding"]
+    assert not found.edits
+    assert not found.unmatched_reference
+    assert not found.unmatched_candidate
+    assert named_leaves(reference, layer(written_out)) == [("kernel", "kernel")]
+    assert kinds(reference, candidate) == []
+
+
+def test_a_norm_by_the_batch_is_not_written_out() -> None:
+    training = layer(lambda graph, x: fused_norm(graph, x, is_training=True))
+
+    assert kinds(training, layer(written_out)) == []
+
+
+def test_above_an_op_that_became_another_weights_keep_their_places() -> None:
+    def only_scaled(graph: Builder, x: Tensor) -> Tensor:
+        return graph.op("Atan2", "norm", x, graph.weight("norm/Scaled"))
+
+    reference, candidate = layer(fused_norm, is_frozen=False), layer(only_scaled, strides=2)
+
+    assert edits(reference, candidate) == [
+        "conv (Conv2D): strides no value became 2",
+        "norm (FusedBatchNorm) became norm (Atan2)",
+    ]
+    assert named_leaves(reference, candidate) == [("kernel", "kernel")]
