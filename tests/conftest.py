@@ -5,18 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, settings
 
+from fixtures.control_flow import control_flow
+
 # A slow machine is no fault of the code under test.
 settings.register_profile(
     "freezeproof-tests", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("freezeproof-tests")
+
+
+@pytest.fixture(autouse=True)
+def _control_flow_is_put_back() -> Iterator[None]:
+    """Which control flow TensorFlow builds holds for the process, and for the tests to come."""
+    with control_flow(2 if tf.compat.v1.control_flow_v2_enabled() else 1):
+        yield
 
 
 @pytest.fixture(scope="session")
