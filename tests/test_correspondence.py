@@ -14,6 +14,7 @@ from tensorflow.python.framework.tensor_util import make_tensor_proto
 
 from fixtures.training import fresh_session, save_initialised
 from harness.criteria import Close
+from harness.domain import KnownOutputs
 from harness.graph.freezing import freeze
 from harness.models.opening import open_model
 from harness.proof import Proof
@@ -325,3 +326,25 @@ def test_a_function_that_calls_itself_without_end_is_refused_and_kills_nothing(
     assert report.failed is not None
     assert report.failed.stage is Stage.RELOAD
     assert "the function endless calls itself without end" in report.message
+
+
+def test_known_feeds_that_show_a_difference_are_followed_and_kept(
+    trained: Path, tmp_path: Path
+) -> None:
+    graph_def = frozen(trained)
+    node(graph_def, "conv").attr["padding"].s = b"VALID"
+    path = tmp_path / "shipped.pb"
+    path.write_bytes(graph_def.SerializeToString())
+    known = KnownOutputs(feeds={"x": np.ones([1, 6, 6, 2]).tolist()})
+    proof = Proof(Request(path=trained, outputs=("y",), known=(known,)), folder=tmp_path / "work")
+    candidate = Candidate(name=path.name, method="file", path=path)
+
+    result = proof.outputs(candidate, for_all_examples(max_examples=1, seed=0))
+    evidence = proof.evidence(Stage.OUTPUTS, candidate)
+    proof.close()
+
+    assert "first at conv" in result.reason
+    assert evidence is not None
+    assert evidence.feeds["x"].tolist() == np.ones([1, 6, 6, 2]).tolist()
+    assert evidence.expected is not None
+    assert evidence.actual is not None

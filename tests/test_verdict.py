@@ -296,3 +296,15 @@ def test_facts_of_a_signature_list_its_tensors() -> None:
 @pytest.mark.parametrize("kind", [Stage, Status, Verdict])
 def test_names_are_told_as_they_are_written(kind: Any) -> None:
     assert [str(member) for member in kind] == [member.value for member in kind]
+
+
+def test_a_stage_that_showed_too_little_makes_a_candidate_unverified() -> None:
+    open_one = result(Stage.OUTPUTS, Status.FAILED, is_inconclusive=True)
+    assert candidate(open_one).verdict is Verdict.UNVERIFIED
+    assert model(candidate(open_one)).verdict is Verdict.UNVERIFIED
+    assert model(candidate(open_one)).stage is Stage.OUTPUTS
+
+
+def test_a_difference_counts_beside_a_stage_that_showed_too_little() -> None:
+    open_one = result(Stage.OUTPUTS, Status.FAILED, is_inconclusive=True)
+    assert candidate(result(Stage.WEIGHTS, Status.FAILED), open_one).verdict is Verdict.DIFFERENT

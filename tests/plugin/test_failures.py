@@ -199,6 +199,7 @@ def test_mostly_rejected_examples_fail_and_say_so(
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["outputs: both sides rejected * of 10 examples*--input-spec*"])
+    result.stdout.fnmatch_lines(["* is unverified at outputs"])
 
 
 def test_another_checkpoint_of_the_model_is_different(
