@@ -25,6 +25,7 @@ from harness.graph.moved_constants import move_constants
 from harness.graph.randomness import SEED, has_random_streams, pin_randomness
 from harness.graph.state import Variable, nameless
 from harness.models.model import Model
+from harness.models.running import cpu_config, strict_config
 from harness.signature import Shape, format_shape, shape_accepts
 from harness.subject import DEFAULT_EXAMPLE_SECONDS
 from harness.tensor_names import session_name
@@ -33,7 +34,7 @@ with warnings.catch_warnings():
     # TensorFlow's own imports warn; under a user's `-W error` that would be a failure of ours.
     warnings.simplefilter("ignore")
     import tensorflow as tf
-    from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
+    from tensorflow.core.protobuf import config_pb2
 
 _BYTES_AT_A_TIME = 64 * 2**20
 _LONGEST_MILLISECONDS = 2**31
@@ -133,9 +134,7 @@ class Runner:
         except tf.errors.DeadlineExceededError as error:
             raise TimedOut(self._seconds) from error
         except (tf.errors.OpError, ValueError, TypeError, KeyError) as error:
-            raise Rejected(
-                type(error).__name__, first_line(error), nodes=failing_nodes(error)
-            ) from error
+            raise _rejected(error) from error
         return {name: from_session(value) for name, value in zip(tensors, values, strict=True)}
 
     def assign(self, variable: str, value: Array) -> None:
@@ -162,9 +161,7 @@ class Runner:
                 return self._run(values)
             raise TimedOut(self._seconds) from error
         except tf.errors.OpError as error:
-            raise Rejected(
-                type(error).__name__, first_line(error), nodes=failing_nodes(error)
-            ) from error
+            raise _rejected(error) from error
 
     def open(self) -> None:
         """Import the graph, open a session and give every variable its value, unless it is open.
@@ -332,13 +329,8 @@ def _holder(variable: Variable) -> Any:
 
 def session_config(mode: Mode) -> Any:
     """Return the ConfigProto of a session in `mode`."""
-    config = config_pb2.ConfigProto()
-    # A GPU of the machine would add rounding of its own and hold its memory against the tests.
-    config.device_count["GPU"] = 0
-    if mode is Mode.STRICT:
-        options = config.graph_options
-        options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
-        options.rewrite_options.CopyFrom(
-            rewriter_config_pb2.RewriterConfig(disable_meta_optimizer=True)
-        )
-    return config
+    return strict_config() if mode is Mode.STRICT else cpu_config()
+
+
+def _rejected(error: Exception) -> Rejected:
+    return Rejected(type(error).__name__, first_line(error), nodes=failing_nodes(error))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from tensorflow.core.framework import graph_pb2, node_def_pb2
+from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
+from tensorflow.python.framework import op_def_registry
 
 from harness.errors import BrokenModel
 from harness.graph.extract import all_nodes
+from harness.graph.reading.op_arguments import count_of
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
@@ -52,6 +54,31 @@ def check_calls_end(graph_def: graph_pb2.GraphDef) -> None:
                 above[name] = None
                 waiting.append((name, True))
                 waiting.extend((other, False) for other in calls[name] if other in calls)
+
+
+def output_starts(
+    node: node_def_pb2.NodeDef | None, functions: Mapping[str, function_pb2.FunctionDef]
+) -> Mapping[str, int]:
+    """Return where each output argument of a node of a function begins among its outputs."""
+    if node is None:
+        return {}
+    called = functions.get(node.op)
+    definition = called.signature if called is not None else op_def_registry.get(node.op)
+    if definition is None or len(definition.output_arg) < 2:
+        return {}
+    starts = {}
+    position = 0
+    for argument in definition.output_arg:
+        starts[argument.name] = position
+        position += count_of(argument, node)
+    return starts
+
+
+def takes_lists(function: function_pb2.FunctionDef) -> bool:
+    """Say whether a function has an argument or a result that is several tensors."""
+    signature = function.signature
+    arguments = (*signature.input_arg, *signature.output_arg)
+    return any(argument.number_attr or argument.type_list_attr for argument in arguments)
 
 
 def rename_functions(graph_def: graph_pb2.GraphDef, *, suffix: str) -> None:

@@ -8,21 +8,20 @@ which carry no values, are left out, and large constants keep dtype and shape al
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 from tensorflow.core.framework import (
     attr_value_pb2,
     function_pb2,
     graph_pb2,
     node_def_pb2,
-    op_def_pb2,
     types_pb2,
 )
-from tensorflow.python.framework import op_def_registry, tensor_util
+from tensorflow.python.framework import tensor_util
 
 from harness.graph.dtypes import argument_dtypes, dtype_enum
 from harness.graph.extract import needed_functions
-from harness.graph.reading.op_arguments import count_of
+from harness.graph.functions import output_starts, takes_lists
 from harness.tensor_names import canonical, is_control, node_name
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -40,9 +39,6 @@ _MOST_NODES = 1_000_000
 _MOST_ELEMENTS = 4096
 """Of a constant whose value may matter: a shape, an axis, a table of boundaries."""
 _DROPPED_ATTRIBUTES = ("_class", "_output_shapes")
-
-Outputs = Mapping[str, int]
-"""Where each output argument of a node begins among its outputs."""
 
 
 def inlined(graph_def: graph_pb2.GraphDef, *, branches: bool = False) -> graph_pb2.GraphDef:
@@ -102,7 +98,7 @@ class _Inlining:
         return (
             bool(called)
             and len(self.result.node) < _MOST_NODES
-            and not any(f.signature.name in above or _takes_lists(f.signature) for f in called)
+            and not any(f.signature.name in above or takes_lists(f) for f in called)
         )
 
     def _called(self, node: node_def_pb2.NodeDef) -> list[function_pb2.FunctionDef]:
@@ -208,7 +204,7 @@ class _Inlining:
         names: dict[str, str] = {
             node.name: self._free(f"{prefix}{node.name}") for node in function.node_def
         }
-        outputs = {node.name: self._outputs(node) for node in function.node_def}
+        outputs = {node.name: output_starts(node, self._functions) for node in function.node_def}
 
         def tensor(reference: str) -> str:
             node, rest = node_name(reference), reference.partition(":")[2]
@@ -237,13 +233,6 @@ class _Inlining:
         self._taken.add(candidate)
         return candidate
 
-    def _outputs(self, node: node_def_pb2.NodeDef) -> Outputs:
-        called = self._functions.get(node.op)
-        definition = called.signature if called is not None else op_def_registry.get(node.op)
-        if definition is None or len(definition.output_arg) < 2:
-            return {}
-        return dict(_positions(definition, node))
-
 
 def _unchanged(body: function_pb2.FunctionDef) -> set[int]:
     """Return which variables of a loop its rounds leave as they are; their shapes stay known."""
@@ -260,20 +249,6 @@ def _unchanged(body: function_pb2.FunctionDef) -> set[int]:
         if reference == argument.name:
             found.add(index)
     return found
-
-
-def _positions(
-    definition: op_def_pb2.OpDef, node: node_def_pb2.NodeDef
-) -> Iterator[tuple[str, int]]:
-    position = 0
-    for argument in definition.output_arg:
-        yield argument.name, position
-        position += count_of(argument, node)
-
-
-def _takes_lists(signature: op_def_pb2.OpDef) -> bool:
-    arguments = (*signature.input_arg, *signature.output_arg)
-    return any(argument.number_attr or argument.type_list_attr for argument in arguments)
 
 
 def _result_types(call: node_def_pb2.NodeDef, function: function_pb2.FunctionDef) -> list[int]:

@@ -9,7 +9,7 @@ from tensorflow.core.framework import node_def_pb2
 from harness.graph.edges import Edges
 from harness.graph.state import VARIABLE_OPS
 
-_FEWEST_ELEMENTS = 17
+FEWEST_ELEMENTS = 17
 """Of a constant that is a weight: smaller ones are shapes, axes and the like."""
 
 
@@ -26,4 +26,4 @@ def is_large_constant(node: node_def_pb2.NodeDef) -> bool:
         return False
     sizes = [dim.size for dim in node.attr["value"].tensor.tensor_shape.dim]
     elements: int = math.prod(sizes)
-    return elements >= _FEWEST_ELEMENTS
+    return elements >= FEWEST_ELEMENTS

@@ -26,7 +26,7 @@ def run_once(graph_def: graph_pb2.GraphDef, tensors: Sequence[str]) -> list[npt.
     with tf.Graph().as_default() as graph:
         try:
             tf.import_graph_def(graph_def, name="")
-            with tf.compat.v1.Session(graph=graph, config=_strict()) as session:
+            with tf.compat.v1.Session(graph=graph, config=strict_config()) as session:
                 values = session.run([session_name(name) for name in tensors])
         except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
             raise BrokenModel(f"it cannot be computed: {first_line(error)}") from error
@@ -34,10 +34,17 @@ def run_once(graph_def: graph_pb2.GraphDef, tensors: Sequence[str]) -> list[npt.
     return [np.asarray(v, dtype=object if isinstance(v, bytes) else None) for v in values]
 
 
-def _strict() -> Any:
+def cpu_config() -> Any:
+    """Return the ConfigProto of a session on the CPU, otherwise as TensorFlow has it."""
     config = config_pb2.ConfigProto()
-    # A GPU of the machine would have its memory held for nothing.
+    # A GPU of the machine would add rounding of its own and hold its memory against the tests.
     config.device_count["GPU"] = 0
+    return config
+
+
+def strict_config() -> Any:
+    """Return the ConfigProto of a session with TensorFlow's graph optimisers off."""
+    config = cpu_config()
     options = config.graph_options
     options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
     options.rewrite_options.CopyFrom(

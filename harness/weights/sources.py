@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -32,26 +33,55 @@ def sources_of(model: Model) -> tuple[Source, ...]:
     own = own_values(model)
     if own is None:
         return (OtherConstants(model.constants),)
-    found: list[Source] = [Averages(model, own), Neighbours(model, neighbours(model))]
+    found: list[SourceOfVariables] = [Averages(own), Neighbours(model, neighbours(model))]
     if model.meta_path is not None:
-        found.append(FirstValues(model, InitialValues(model.meta_path)))
-    return (*found, OtherVariables(model, own))
+        found.append(FirstValues(InitialValues(model.meta_path)))
+    return (OfVariables(model, (*found, OtherVariables(model, own))),)
+
+
+class SourceOfVariables(Protocol):
+    """Values that a variable may have been given by mistake."""
+
+    def explanations(
+        self, variable: Variable, expected: Array, actual: Array
+    ) -> Sequence[Explanation]:
+        """Return what explains that `variable` has the value `actual`; mostly nothing."""
+
+
+class OfVariables:
+    """Sources that are asked of variables, the first that explains a value before the others.
+
+    A constant of the reference may be wrong too, where the candidate has a variable in its place.
+    """
+
+    def __init__(self, model: Model, sources: Sequence[SourceOfVariables]) -> None:
+        """Remember the model's variables by name."""
+        self._variables = {variable.name: variable for variable in model.variables}
+        self._sources = sources
+
+    def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
+        """Return what the first source says that explains the value."""
+        variable = self._variables.get(name)
+        if variable is not None:
+            for source in self._sources:
+                found = source.explanations(variable, expected, actual)
+                if found:
+                    return found
+        return ()
 
 
 class Averages:
     """The moving average where a variable's own value is meant, or the other way round."""
 
-    def __init__(self, model: Model, own: SavedValues) -> None:
+    def __init__(self, own: SavedValues) -> None:
         """Remember where the values stand."""
-        self._variables = _by_name(model)
         self._own = own
 
-    def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
+    def explanations(
+        self, variable: Variable, expected: Array, actual: Array
+    ) -> Sequence[Explanation]:
         """Return the one explanation, if it fits."""
         del expected
-        variable = self._variables.get(name)
-        if variable is None:  # a constant of the reference, which the candidate has as a variable
-            return ()
         is_average = variable.key.endswith(AVERAGE_SUFFIX)
         other = replace(
             variable,
@@ -86,16 +116,14 @@ class Neighbours:
     def __init__(self, model: Model, others: Sequence[SavedValues]) -> None:
         """Remember where the values stand."""
         self._own = model.path.name
-        self._variables = _by_name(model)
         self._others = others
         self._read = 0
 
-    def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
+    def explanations(
+        self, variable: Variable, expected: Array, actual: Array
+    ) -> Sequence[Explanation]:
         """Return an explanation for each checkpoint that holds the value."""
         del expected
-        variable = self._variables.get(name)
-        if variable is None:
-            return ()
         found = []
         for saved in self._others:
             if not saved.may_be(variable, actual):
@@ -122,17 +150,17 @@ class Neighbours:
 class FirstValues:
     """What the graph's own initialisers give the variables."""
 
-    def __init__(self, model: Model, values: InitialValues) -> None:
+    def __init__(self, values: InitialValues) -> None:
         """Remember where the values come from."""
-        self._variables = _by_name(model)
         self._values = values
         self._in_vain = 0
 
-    def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
+    def explanations(
+        self, variable: Variable, expected: Array, actual: Array
+    ) -> Sequence[Explanation]:
         """Return the one explanation, if it fits."""
         del expected
-        variable = self._variables.get(name)
-        if variable is None or self._in_vain + actual.nbytes > _MOST_COMPUTED:
+        if self._in_vain + actual.nbytes > _MOST_COMPUTED:
             return ()
         if _is(self._values.value(variable), actual):
             return (_INITIAL_VALUE,)
@@ -154,14 +182,15 @@ class OtherVariables:
 
     def __init__(self, model: Model, own: SavedValues) -> None:
         """Remember where the values stand."""
-        self._variables = _by_name(model)
+        self._variables = model.variables
         self._own = own
         self._read = 0
 
-    def explanations(self, name: str, expected: Array, actual: Array) -> Sequence[Explanation]:
+    def explanations(
+        self, variable: Variable, expected: Array, actual: Array
+    ) -> Sequence[Explanation]:
         """Return the one explanation, if it fits; none for a value that is one number."""
-        variable = self._variables.get(name)
-        if variable is None or _tells_nothing(actual):
+        if _tells_nothing(actual):
             return ()
         for other, called in self._others(variable, expected.shape):
             if not self._own.may_be(other, actual):
@@ -174,10 +203,10 @@ class OtherVariables:
         return ()
 
     def _others(self, variable: Variable, shape: tuple[int, ...]) -> Iterator[tuple[Variable, str]]:
-        for other in self._variables.values():
+        for other in self._variables:
             if other.name != variable.name and shape_accepts(other.shape, shape):
                 yield other, other.name
-        on_the_path = {other.key for other in self._variables.values()}
+        on_the_path = {other.key for other in self._variables}
         for key in self._own.keys_of(shape, variable.dtype):
             if key not in on_the_path:
                 yield replace(variable, key=key, slice_spec=""), key
@@ -214,10 +243,6 @@ def _other(name: str) -> Explanation:
         short=f"holds {possessive(name)} value",
         partner=name,
     )
-
-
-def _by_name(model: Model) -> dict[str, Variable]:
-    return {variable.name: variable for variable in model.variables}
 
 
 def _holds(saved: SavedValues, variable: Variable, actual: Array) -> bool:

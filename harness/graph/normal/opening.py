@@ -13,6 +13,7 @@ from tensorflow.core.framework import function_pb2, graph_pb2, node_def_pb2
 
 from harness.errors import BrokenModel
 from harness.graph.dtypes import LEGACY_SHAPE_PRODUCER
+from harness.graph.functions import output_starts, takes_lists
 from harness.graph.normal import lowering
 from harness.graph.normal.attributes import marks_of
 from harness.graph.normal.effects import runs_unread
@@ -22,8 +23,6 @@ from harness.graph.normal.rewriting import rewrite
 from harness.graph.normal.scope import (
     Called,
     Scope,
-    output_starts,
-    takes_lists,
     with_attributes_of,
 )
 from harness.graph.reading.op_arguments import attribute

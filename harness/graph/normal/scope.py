@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
-from tensorflow.python.framework import op_def_registry
+from tensorflow.core.framework import attr_value_pb2, node_def_pb2
 
 from harness.graph.normal.operations import Operation, Place
-from harness.graph.reading.op_arguments import count_of
 
 
 class Called(NamedTuple):
@@ -36,31 +34,6 @@ class Scope:
     entry: Operation | None = None
     """What every op of the body waits for that reads nothing."""
     operations: dict[str, Operation] = field(default_factory=dict)
-
-
-def output_starts(
-    node: node_def_pb2.NodeDef | None, functions: Mapping[str, function_pb2.FunctionDef]
-) -> Mapping[str, int]:
-    """Return where each output argument of a node of a function begins among its outputs."""
-    if node is None:
-        return {}
-    called = functions.get(node.op)
-    definition = called.signature if called is not None else op_def_registry.get(node.op)
-    if definition is None or len(definition.output_arg) < 2:
-        return {}
-    starts = {}
-    position = 0
-    for argument in definition.output_arg:
-        starts[argument.name] = position
-        position += count_of(argument, node)
-    return starts
-
-
-def takes_lists(function: function_pb2.FunctionDef) -> bool:
-    """Say whether a function has an argument or a result that is several tensors."""
-    signature = function.signature
-    arguments = (*signature.input_arg, *signature.output_arg)
-    return any(argument.number_attr or argument.type_list_attr for argument in arguments)
 
 
 def with_attributes_of(

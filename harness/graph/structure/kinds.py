@@ -9,6 +9,7 @@ from functools import cache
 from tensorflow.python.framework import op_def_registry
 
 from harness.graph.normal.graph import Node
+from harness.graph.weights import FEWEST_ELEMENTS
 from harness.signature import Shape
 
 CONSTANT = "Const"
@@ -25,8 +26,6 @@ TRAINING = frozenset({"CheckNumerics", "CheckNumericsV2", "Print"})
 _GUARDS = frozenset({"Assert", "Print", "PrintV2", "CheckNumerics", "CheckNumericsV2"})
 _COMMUTATIVE = frozenset({"AddV2", "Mul", "LogicalAnd", "LogicalOr", "Equal", "NotEqual"})
 """Without Add, which joins strings too."""
-_FEWEST_ELEMENTS = 17
-"""Of a constant that may be a weight: smaller ones are shapes, axes and the like."""
 
 
 def attribute(node: Node, name: str, default: Hashable = None) -> Hashable:
@@ -45,7 +44,7 @@ def is_large(node: Node) -> bool:
     if node.op == VARIABLE:
         return True
     shape = shape_of(node)
-    return shape is not None and math.prod(size or 0 for size in shape) >= _FEWEST_ELEMENTS
+    return shape is not None and math.prod(size or 0 for size in shape) >= FEWEST_ELEMENTS
 
 
 @cache
