@@ -1,0 +1,215 @@
+"""The command `freezeproof export`: a checkpoint becomes a folder that can be served, verified."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import __version__, console
+from harness.errors import BrokenModel, RequestError, Unsupported
+from harness.export_verification import (
+    VerificationFailed,
+    check_verification_place,
+    verify,
+)
+from harness.exporting.folder import check_place
+from harness.exporting.layout import DEFAULT_METHOD, IMAGE_TENSOR, INPUT_TYPES
+from harness.exporting.manifest import Manifest, as_json
+from harness.exporting.model_protocol import load_model
+from harness.exporting.steps import Show, Step
+from harness.options import OPTIONS, parse_methods
+from harness.report.export_text import render_export
+from harness.requesting import add_options, request_of
+from harness.wheel import require_tensorflow, startup_noise_kept_back
+
+if TYPE_CHECKING:
+    from harness.exporting.exporting import Verify
+
+_OF_OWN_GRAPH = ("meta_graph", "inputs", "outputs", "signature", "tags")
+_OF_VERIFYING = ("max_examples", "example_timeout", "tolerance", "input_spec", "fail_on")
+_PASSED_ON = (*_OF_VERIFYING, "import", "op_library")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options, of which those on model and run are the plugin's."""
+    parser.add_argument(
+        "--checkpoint",
+        metavar="PATH",
+        required=True,
+        help="what was trained: a checkpoint prefix, any file of one, or a folder with one",
+    )
+    parser.add_argument(
+        "--output-dir",
+        metavar="DIR",
+        required=True,
+        type=Path,
+        help="where to; an earlier export there is replaced when the new one is right",
+    )
+    built = parser.add_argument_group("a graph that is built anew")
+    built.add_argument(
+        "--model",
+        metavar="PACKAGE.MODULE:FACTORY",
+        help="a function without arguments that returns an object with preprocess, predict and "
+        "postprocess; without --model the checkpoint's own graph is exported",
+    )
+    built.add_argument(
+        "--input-type",
+        metavar="TYPE",
+        help=f"{', '.join(INPUT_TYPES)} (default {IMAGE_TENSOR})",
+    )
+    built.add_argument(
+        "--input-shape",
+        metavar="SIZES",
+        help=f"of {IMAGE_TENSOR}: batch,height,width,channels, -1 for any "
+        f"(default -1,-1,-1,3); write it with =, as --input-shape=-1,28,28,3",
+    )
+    built.add_argument(
+        "--extra-outputs",
+        metavar="NAMES",
+        help="comma-separated tensors to be served beside what postprocess returns",
+    )
+    own = parser.add_argument_group("the checkpoint's own graph")
+    add_options(own, _OF_OWN_GRAPH)
+    add_options(parser, ("moving_averages", "import", "op_library"))
+    parser.add_argument(
+        "--method",
+        metavar="NAME",
+        default=DEFAULT_METHOD,
+        help=f"the export method that freezes (freezeproof methods lists them; default "
+        f"{DEFAULT_METHOD})",
+    )
+    verifying = parser.add_argument_group("verification")
+    verifying.add_argument(
+        "--no-verify", action="store_true", help="do not hold what was written against its source"
+    )
+    add_options(verifying, _OF_VERIFYING)
+    parser.add_argument(
+        "--json", action="store_true", help="print the manifest, and nothing else, as JSON"
+    )
+
+
+def run_export(known: argparse.Namespace) -> int:
+    """Export, verify, and say what is there now; return the exit code."""
+    try:
+        _check(known)
+        require_tensorflow()
+        with tempfile.TemporaryDirectory(prefix="freezeproof-") as folder:
+            manifest = _exported(known, Path(folder))
+    except (BrokenModel, Unsupported, VerificationFailed) as error:
+        return console.refuse(str(error), console.BROKEN)
+    if known.json:
+        console.write(json.dumps(as_json(manifest, freezeproof=__version__), indent=2))
+    else:
+        console.write(render_export(manifest, known.output_dir))
+    return 0
+
+
+def _check(known: argparse.Namespace) -> None:
+    """Refuse what makes no sense before TensorFlow is imported, which takes seconds."""
+    for group, names, is_out in (
+        ("the checkpoint's own graph", _OF_OWN_GRAPH, bool(known.model)),
+        ("--model", ("input_type", "input_shape", "extra_outputs"), not known.model),
+        ("verification", _OF_VERIFYING, known.no_verify),
+    ):
+        given = [name for name in names if getattr(known, name)]
+        if is_out and given:
+            raise RequestError(
+                f"--{given[0].replace('_', '-')} goes with {group}"
+                f"{', and with --model the graph is built anew' if known.model else ''}"
+            )
+    if parse_methods(known.method) != (known.method,):
+        raise RequestError(f"--method {known.method}: it should be one method")
+    check_place(known.output_dir)
+    if not known.no_verify:
+        check_verification_place(known.output_dir)
+
+
+def _exported(known: argparse.Namespace, scratch: Path) -> Manifest:
+    # What a model's own code prints is no result; nor is what TensorFlow's tools do.
+    with _shown() as show, contextlib.redirect_stdout(sys.stderr):
+        show(Step.READ)
+        from harness.exporting.building import Rebuilding
+        from harness.exporting.exporting import How, export_own_graph, export_rebuilt
+
+        request = request_of(known, known.checkpoint, scratch)
+        how = How(method=known.method, show=show, verify=_verifying(known))
+        if not known.model:
+            return export_own_graph(request, known.output_dir, how=how)
+        what = Rebuilding(
+            input_type=known.input_type or IMAGE_TENSOR,
+            model=load_model(known.model),
+            input_shape=_sizes(known.input_shape) if known.input_shape else None,
+            additional_outputs=tuple(_names(known.extra_outputs)),
+        )
+        return export_rebuilt(
+            what,
+            request.path,
+            known.output_dir,
+            moving_averages=request.moving_averages,
+            how=how,
+        )
+
+
+def _verifying(known: argparse.Namespace) -> Verify | None:
+    if known.no_verify:
+        return None
+    options = [
+        f"{option.flag}={value}"
+        for option in OPTIONS
+        if option.name in _PASSED_ON
+        for value in _values(getattr(known, option.name))
+    ]
+    stdout = sys.stderr if known.json else None
+    return lambda written: verify(written, known.output_dir, options=options, stdout=stdout)
+
+
+def _values(given: object) -> list[str]:
+    if isinstance(given, list):
+        return [str(value) for value in given]
+    return [str(given)] if given else []
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise RequestError(
+            f"--input-shape {text}: it should be four numbers, as -1,28,28,3"
+        ) from None
+
+
+@contextlib.contextmanager
+def _shown() -> Iterator[Show]:
+    """Give what shows a step on a terminal, and keeps back what TensorFlow writes meanwhile.
+
+    While the export is verified, pytest shows what it does.
+    """
+    from rich.console import Console
+
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(open(os.dup(2), "w", encoding="utf-8"))  # noqa: PTH123
+        status = Console(file=stream).status("")
+        stack.callback(status.stop)
+        quiet = stack.enter_context(contextlib.ExitStack())
+
+        def show(step: Step) -> None:
+            status.stop()
+            quiet.close()
+            if step is not Step.VERIFY:
+                quiet.enter_context(startup_noise_kept_back())
+                if console.is_terminal(stream):
+                    status.update(f"{step.value} …")
+                    status.start()
+
+        yield show

@@ -1,0 +1,115 @@
+"""`freezeproof.json`: what an export is, for programs and for whoever finds the folder in a year.
+
+    {"schema": 1, "freezeproof": "…", "tensorflow": "…", "python": "…",
+     "input_type": "image_tensor", "method": "direct", "collection": "inference_op",
+     "signature": {"inputs": [{"name": "…", "dtype": "uint8", "shape": [null, null, null, 3]}],
+                   "outputs": […]},
+     "source": {"path": "…", "digest": "…", "digest_of": "files", "moving_averages": true,
+                "without_average": ["…"]},
+     "verified": {"verdict": "equivalent", "proved": true},
+     "files": {"frozen_inference_graph.pb": {"bytes": 236256, "sha256": "…"}, …}}
+
+`input_type` is null where the graph is the checkpoint's own, `verified` where nothing was verified.
+`files` are all others of the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.exporting.layout import MANIFEST
+from harness.signature import Signature
+from harness.wheel import tensorflow_version
+
+SCHEMA = 1
+
+_PIECE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What was exported: a training checkpoint, by the digest of its files."""
+
+    path: str
+    digest: str
+    digest_of: str
+    moving_averages: bool = False
+    without_average: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What the harness found of the export before it was put in its place."""
+
+    verdict: str
+    proved: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDigest:
+    """A file of the export."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What an export is."""
+
+    signature: Signature
+    source: Source
+    method: str
+    collection: str
+    input_type: str | None = None
+    verified: Verified | None = None
+    files: Mapping[str, FileDigest] = field(default_factory=dict)
+
+
+def digests_of(folder: Path) -> dict[str, FileDigest]:
+    """Return the digest of each file in `folder`, by its path there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): _digest(path)
+        for path in files
+        if path.name != MANIFEST
+    }
+
+
+def as_json(manifest: Manifest, *, freezeproof: str) -> dict[str, Any]:
+    """Return the manifest as it stands in the file; `freezeproof` is the version that wrote it."""
+    return {
+        "schema": SCHEMA,
+        "freezeproof": freezeproof,
+        "tensorflow": tensorflow_version(),
+        "python": platform.python_version(),
+        "input_type": manifest.input_type,
+        "method": manifest.method,
+        "collection": manifest.collection,
+        "signature": asdict(manifest.signature),
+        "source": asdict(manifest.source),
+        "verified": asdict(manifest.verified) if manifest.verified else None,
+        "files": {name: asdict(digest) for name, digest in manifest.files.items()},
+    }
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write the manifest into the folder that it describes."""
+    from harness import __version__
+
+    text = json.dumps(as_json(manifest, freezeproof=__version__), indent=2, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _digest(path: Path) -> FileDigest:
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            state.update(piece)
+    return FileDigest(bytes=path.stat().st_size, sha256=state.hexdigest())
