@@ -30,6 +30,8 @@ _USUAL_NAME = re.compile(
     r"detections|detection_(boxes|scores|classes|masks)|num_detections|generated)(_\d+)?$",
     re.IGNORECASE,
 )
+_EXPORTERS_COLLECTION = "inference_op"
+"""The collection in which exporters of detection models, and ours, put the outputs."""
 _PASSES_ON = frozenset({"Identity", "Reshape", "Squeeze"})
 _LOOP_OPS = frozenset({"Switch", "RefSwitch", "Enter", "RefEnter", "NextIteration", "LoopCond"})
 _PIVOT = re.compile(r"(^|/)(switch_[tf]|pred_id)$")
@@ -210,7 +212,7 @@ def _ranked(
     collected = {
         node_name(name)
         for key, names in collections.items()
-        if _USUAL_NAME.match(key)
+        if _USUAL_NAME.match(key) or key == _EXPORTERS_COLLECTION
         for name in names
     }
     ranked = []

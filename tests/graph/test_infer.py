@@ -95,12 +95,13 @@ def test_what_an_op_keeps_for_its_gradient_is_no_output() -> None:
     assert infer_outputs(graph_def) == ("embeddings",)
 
 
-def test_a_collection_of_outputs_names_them() -> None:
+@pytest.mark.parametrize("key", ["predictions", "inference_op"])
+def test_a_collection_of_outputs_names_them(key: str) -> None:
     with tf.Graph().as_default() as graph:
         x = placeholder("x")
         chosen = tf.tanh(x, name="one")
         tf.tanh(x, name="other")
-        tf.compat.v1.add_to_collection("predictions", chosen)
+        tf.compat.v1.add_to_collection(key, chosen)
         meta = tf.compat.v1.train.export_meta_graph(graph=graph)
     assert infer_outputs(meta.graph_def, collections_of(meta)) == ("one",)
 
