@@ -302,5 +302,7 @@ def pytest_terminal_summary(
     terminalreporter.write_line(
         render(models, width=writer.fullwidth, color=writer.hasmarkup, tolerances=tolerances)
     )
-    if run.settings.report_json is not None:
-        terminalreporter.write_line(run.report_error or f"report: {run.settings.report_json}")
+    if run.report_error:
+        terminalreporter.write_line(run.report_error)
+    elif run.settings.report_json is not None and config.get_verbosity() >= 0:
+        terminalreporter.write_line(f"report: {run.settings.report_json}")

@@ -241,3 +241,10 @@ def test_what_cannot_be_kept_is_told_beside_the_failure(
 
     result.assert_outcomes(failed=3, passed=6)
     result.stdout.fnmatch_lines(["nothing was kept to replay: No space left on device"])
+
+
+def test_where_the_report_is_is_told_unless_pytest_is_quiet(verify: Verify, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    told, quiet = verify(f"--report-json={path}"), verify(f"--report-json={path}", "-q")
+    told.stdout.fnmatch_lines([f"report: {path}"])
+    quiet.stdout.no_fnmatch_line("report: *")
