@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from harness.errors import RequestError, listed
 from harness.graph.forward import collections_of
 from harness.graph.restoring import CheckpointEntry, checkpoint_entries
-from harness.graph.state import Variable
+from harness.graph.state import Resource, Variable
 from harness.locate import is_saved_model, meta_file
 from harness.misfit import SAVE_THE_MODEL
 from harness.models.assemble import Named, assemble
 from harness.models.checkpoint_files import check_files
 from harness.models.model import Model, open_checkpoint
 from harness.models.proto_file import META_GRAPH_DEF, making_sense_of, read_graph_file
-from harness.models.variables import local_variables_of
+from harness.models.variables import local_variables_of, trainable_variables_of
 
 AVERAGE_SUFFIX = "/ExponentialMovingAverage"
 
@@ -66,12 +66,13 @@ def open_checkpoint_model(
         )
     _check_keys(model, saved, meta_path)
     model = replace(model, meta_path=meta_path)
+    trainable = trainable_variables_of(meta)
     if moving_averages:
-        return _averaged(model, saved)
-    unknown = entries.keys() - known.keys()
+        return _averaged(model, saved, trainable)
+    unknown = {name: entry for name, entry in entries.items() if name not in known}
     return replace(
         model,
-        without_average=_without_average(model, unknown, known),
+        without_average=_without_average(model, unknown, known, trainable),
         unread_averages=_unread_averages(model, saved),
     )
 
@@ -135,13 +136,28 @@ def known_entries(
 
 
 def _without_average(
-    model: Model, unknown: Collection[str], known: Collection[str]
+    model: Model,
+    unknown: Mapping[str, CheckpointEntry],
+    known: Collection[str],
+    trainable: Collection[Resource] | None,
 ) -> tuple[str, ...]:
     """Return the variables that go by the name of a node whose entry the checkpoint lacks.
 
-    They need not be that node: a further node of its resource takes the same value.
+    They need not be that node: a further node of its resource takes the same value. Those that may
+    have no average are among them where the saver asks for something else.
     """
-    return tuple(v.name for v in model.variables if v.key in unknown and v.name not in known)
+    return tuple(
+        v.name
+        for v in model.variables
+        if v.key in unknown
+        and v.name not in known
+        and (_may_have_average(v, trainable) or not unknown[v.key].key.endswith(AVERAGE_SUFFIX))
+    )
+
+
+def _may_have_average(variable: Variable, trainable: Collection[Resource] | None) -> bool:
+    """Say whether training may have kept an average: not of the statistics of a batch norm."""
+    return trainable is None or variable.resource is None or variable.resource in trainable
 
 
 def _unread_averages(model: Model, saved: dict[str, list[int]]) -> tuple[str, ...]:
@@ -153,15 +169,18 @@ def _unread_averages(model: Model, saved: dict[str, list[int]]) -> tuple[str, ..
     )
 
 
-def _averaged(model: Model, saved: dict[str, list[int]]) -> Model:
+def _averaged(
+    model: Model, saved: dict[str, list[int]], trainable: Collection[Resource] | None
+) -> Model:
     averages = tuple(_average(variable, saved) for variable in model.variables)
-    raw = tuple(v.name for v in averages if not v.key.endswith(AVERAGE_SUFFIX))
+    raw = [variable for variable in averages if not variable.key.endswith(AVERAGE_SUFFIX)]
     if len(raw) == len(averages):
         raise RequestError(
             f"--moving-averages: the checkpoint {model.path} holds no tensor "
             f"NAME{AVERAGE_SUFFIX} of a variable on the path"
         )
-    return replace(model, variables=averages, without_average=raw)
+    without = tuple(variable.name for variable in raw if _may_have_average(variable, trainable))
+    return replace(model, variables=averages, without_average=without)
 
 
 def _average(variable: Variable, saved: dict[str, list[int]]) -> Variable:

@@ -26,6 +26,7 @@ from harness.graph.state import (
 from harness.tensor_names import node_name
 
 _LOCAL = "local_variables"
+_TRAINABLE = "trainable_variables"
 
 
 def variables_of(
@@ -39,11 +40,7 @@ def variables_of(
 
     `entries` are what the saver restores, and `local_variables` what it is not meant to, by node.
     """
-    nodes = {
-        node.name: resource
-        for node in whole.node
-        if node.op in VARIABLE_OPS and (resource := resource_of(node)) is not None
-    }
+    nodes = _resources(whole)
     restored = {nodes[name]: entry for name, entry in entries.items() if name in nodes}
     local = {nodes[name] for name in local_variables if name in nodes}
     restored_into = {entry.key: name for name, entry in entries.items() if name in nodes}
@@ -67,6 +64,15 @@ def variables_of(
     return tuple(found)
 
 
+def _resources(graph_def: graph_pb2.GraphDef) -> dict[str, Resource]:
+    """Return what each variable node of the main graph is a node of, as far as that is known."""
+    return {
+        node.name: resource
+        for node in graph_def.node
+        if node.op in VARIABLE_OPS and (resource := resource_of(node)) is not None
+    }
+
+
 def _key(node: str, function: str, resource: Resource | None, nodes: Mapping[str, Resource]) -> str:
     """Return the name that a saver gives to a variable, where the graph's own does not tell.
 
@@ -80,10 +86,21 @@ def _key(node: str, function: str, resource: Resource | None, nodes: Mapping[str
 
 def local_variables_of(meta: meta_graph_pb2.MetaGraphDef) -> frozenset[str]:
     """Return the nodes of the variables that TensorFlow keeps in the collection of unsaved ones."""
-    if _LOCAL not in meta.collection_def:
+    return _collected(meta, _LOCAL)
+
+
+def trainable_variables_of(meta: meta_graph_pb2.MetaGraphDef) -> frozenset[Resource] | None:
+    """Return the variables that the graph says are trained; None where it does not say."""
+    nodes = _resources(meta.graph_def)
+    return frozenset(nodes[n] for n in _collected(meta, _TRAINABLE) if n in nodes) or None
+
+
+def _collected(meta: meta_graph_pb2.MetaGraphDef, collection: str) -> frozenset[str]:
+    """Return the nodes of the variables in a collection."""
+    if collection not in meta.collection_def:
         return frozenset()
     found = set()
-    for value in meta.collection_def[_LOCAL].bytes_list.value:
+    for value in meta.collection_def[collection].bytes_list.value:
         with contextlib.suppress(DecodeError):  # a collection may hold anything
             definition = variable_pb2.VariableDef.FromString(value)
             found.add(node_name(definition.variable_name))

@@ -255,6 +255,71 @@ def test_variables_on_the_path_that_take_plain_names_for_averages_are_told(
     assert own.without_average == ()
 
 
+def with_statistics(
+    folder: Path, *, resource: bool, trainable: tuple[str, ...] = ("w", "b")
+) -> Path:
+    """Of w, b and the moving mean m, of which training has kept an average of w alone."""
+    with fresh_session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, (), name="x")
+        w, b, m = (
+            tf.compat.v1.get_variable(n, (), use_resource=resource, trainable=n in trainable)
+            for n in "wbm"
+        )
+        tf.add(x * w - m, b, name="y")
+        average = tf.train.ExponentialMovingAverage(0.9).apply([w])
+        initialise(session)
+        session.run(average)
+        return save(session, saver(), folder, step=1)
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
+def test_what_is_not_trained_lacks_no_average(tmp_path: Path, resource: bool) -> None:
+    prefix = with_statistics(tmp_path, resource=resource)
+    model = open_checkpoint_model(prefix, outputs=["y"], moving_averages=True)
+    assert {v.name: v.key for v in model.variables} == {"w": f"w{AVERAGE}", "b": "b", "m": "m"}
+    assert model.without_average == ("b",)
+
+
+def test_where_the_graph_does_not_say_what_is_trained_all_without_an_average_are_told(
+    tmp_path: Path,
+) -> None:
+    prefix = with_statistics(tmp_path, resource=True, trainable=())
+    assert "trainable_variables" not in read_meta_graph(file(prefix, "meta")).collection_def
+    model = open_checkpoint_model(prefix, outputs=["y"], moving_averages=True)
+    assert set(model.without_average) == {"b", "m"}
+
+
+def test_averages_of_none_but_what_is_not_trained_are_refused_too(tmp_path: Path) -> None:
+    with fresh_session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, (), name="x")
+        tf.compat.v1.get_variable("aside", ())
+        tf.add(x, tf.compat.v1.get_variable("m", (), trainable=False), name="y")
+        initialise(session)
+        prefix = save(session, saver(), tmp_path, step=1)
+    with pytest.raises(RequestError, match=r"--moving-averages: .*NAME/ExponentialMovingAverage"):
+        open_checkpoint_model(prefix, outputs=["y"], moving_averages=True)
+
+
+@pytest.mark.parametrize("asked", ["average", "other"])
+def test_a_saver_may_ask_for_another_name_of_what_is_not_trained(
+    tmp_path: Path, asked: str
+) -> None:
+    """Of the average of a moving mean nobody has heard; another name may be a mistake."""
+    plain, other = tmp_path / "plain", tmp_path / "other"
+    for folder in (plain, other):
+        folder.mkdir()
+    with fresh_session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, (), name="x")
+        w, m = (tf.compat.v1.get_variable(n, (), trainable=n == "w") for n in "wm")
+        tf.add(x * w, m, name="y")
+        initialise(session)
+        prefix = save(session, saver(), plain, step=1)
+        key = f"m{AVERAGE}" if asked == "average" else "mean"
+        evaluation = save(session, saver(var_list={f"w{AVERAGE}": w, key: m}), other, step=1)
+    model = open_checkpoint_model(prefix, meta_graph=file(evaluation, "meta"), outputs=["y"])
+    assert set(model.without_average) == ({"w"} if asked == "average" else {"w", "m"})
+
+
 def test_reads_that_the_path_does_not_use_stay_for_tensorflows_converter(tmp_path: Path) -> None:
     with fresh_session() as session:
         ids = tf.compat.v1.placeholder(tf.int32, (None,), name="ids")

@@ -13,7 +13,11 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from harness.graph.extract import extract
 from harness.graph.restoring import CheckpointEntry
 from harness.graph.state import Variable
-from harness.models.variables import local_variables_of, variables_of
+from harness.models.variables import (
+    local_variables_of,
+    trainable_variables_of,
+    variables_of,
+)
 
 EITHER_KIND = pytest.mark.parametrize("resource", [False, True], ids=["ref", "resource"])
 ENTRY = CheckpointEntry(key="saved/w", slice_spec="3 0,3")
@@ -189,3 +193,36 @@ def test_what_is_no_variable_in_the_collection_is_passed_over() -> None:
 
 def test_a_graph_without_the_collection_has_none() -> None:
     assert local_variables_of(MetaGraphDef()) == frozenset()
+
+
+@EITHER_KIND
+def test_trainable_variables_are_those_of_the_collection(resource: bool) -> None:
+    def build() -> None:
+        for name, trainable in (("layer/w", True), ("layer/moving_mean", False)):
+            tf.compat.v1.get_variable(name, (2,), trainable=trainable, use_resource=resource)
+
+    found = trainable_variables_of(meta_graph(build))
+    assert found is not None
+    assert [(each.name, each.is_reference) for each in found] == [("layer/w", not resource)]
+
+
+def test_shards_are_trainable_one_by_one() -> None:
+    def build() -> None:
+        cut = tf.compat.v1.fixed_size_partitioner(2)
+        tf.compat.v1.get_variable("w", (4,), partitioner=cut, use_resource=True)
+
+    found = trainable_variables_of(meta_graph(build))
+    assert found is not None
+    assert {each.name for each in found} == {"w/part_0", "w/part_1"}
+
+
+@pytest.mark.parametrize("lost", ["collection", "values", "nodes"])
+def test_where_no_collection_tells_what_is_trained_it_is_not_known(lost: str) -> None:
+    meta = meta_graph(lambda: tf.compat.v1.get_variable("w", (2,)))
+    if lost == "collection":
+        del meta.collection_def["trainable_variables"]
+    elif lost == "values":
+        meta.collection_def["trainable_variables"].bytes_list.value[:] = [b"\xff\xff"]
+    else:
+        del meta.graph_def.node[:]
+    assert trainable_variables_of(meta) is None

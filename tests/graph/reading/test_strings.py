@@ -94,6 +94,52 @@ def test_pictures_that_are_decoded_one_by_one_are_pictures(read: Read) -> None:
     assert read()["x"].values == Pictures(formats=("png",), channels=3)
 
 
+def decoded_in_a_loop(encoded: tf.Tensor) -> tf.Tensor:
+    """A batch, one of none too, of pictures of one size, which is asserted."""
+    count = tf.shape(encoded)[0]
+    padded = tf.concat([encoded, [b"a picture for want of another"]], 0)
+    rounds = tf.maximum(count, 1)
+    pictures = tf.TensorArray(tf.uint8, rounds, infer_shape=False)
+    sizes = tf.TensorArray(tf.int32, rounds, element_shape=(3,))
+
+    def decode(
+        index: tf.Tensor, pictures: tf.TensorArray, sizes: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
+        picture = tf.io.decode_image(padded[index], 3, expand_animations=False)
+        written = pictures.write(index, picture)
+        return index + 1, written, sizes.write(index, tf.shape(picture))
+
+    _, pictures, sizes = tf.while_loop(lambda i, *_: i < rounds, decode, (0, pictures, sizes))
+    all_sizes = sizes.stack()
+    alike = tf.reduce_all(tf.equal(all_sizes, all_sizes[:1]))
+    with tf.control_dependencies([tf.raw_ops.Assert(condition=alike, data=[all_sizes])]):
+        return pictures.stack()[:count]
+
+
+@pytest.mark.usefixtures("graph", "control_flow")
+def test_pictures_are_found_behind_what_pads_and_counts_them(read: Read) -> None:
+    tf.identity(decoded_in_a_loop(strings((None,))), name="out")
+    assert read()["x"].values == Pictures(channels=3)
+
+
+@pytest.mark.usefixtures("graph", "control_flow")
+@pytest.mark.parametrize("parsed", ["together", "one by one"])
+def test_pictures_of_examples_are_found_in_the_loop_that_decodes_them(
+    read: Read, parsed: str
+) -> None:
+    features = {"image/encoded": tf.io.FixedLenFeature((), tf.string)}
+    x = strings((None,))
+    if parsed == "together":
+        encoded = tf.io.parse_example(x, features)["image/encoded"]
+    else:
+        encoded = tf.map_fn(
+            lambda each: tf.io.parse_single_example(each, features)["image/encoded"], x
+        )
+    tf.identity(decoded_in_a_loop(encoded), name="out")
+    picture = Feature(dtype="string", shape=(), values=Pictures(channels=3))
+    assert read()["x"].values == Examples(features={"image/encoded": picture})
+
+
 @pytest.mark.usefixtures("graph")
 def test_sounds_have_the_channels_that_are_wanted(read: Read) -> None:
     tf.identity(tf.audio.decode_wav(strings(), desired_channels=2)[0], name="out")
