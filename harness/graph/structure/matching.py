@@ -9,7 +9,7 @@ on above it, so that one change is told once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from harness.graph.normal.graph import Node, NormalGraph, Tensor
 from harness.graph.structure.chains import AFFINE
@@ -231,6 +231,8 @@ class _Matcher:
             self._found.fold(kind, reference, candidate)
         elif reference[1] == candidate[1] and differ_in_guards(one, other):
             self._other_guards(reference[0], candidate[0])
+        elif _only_waits(one) is not _only_waits(other):
+            self._guarded_on_one_side(reference, candidate, reader)
         elif (found := recognise(graphs, reference, candidate)) is not None:
             self._transform(found, reference, candidate, reader)
         else:
@@ -269,17 +271,35 @@ class _Matcher:
         """Tell which guards of a node were left out or added, and go on with the others."""
         one, other = self._reference[mine], self._candidate[its]
         _, left_out, new = paired_guards(self._graphs, one, other)
+        self._tell_guards(left_out, new, one.name, mine)
+        self._unite(mine, its)
+        self._go_on(mine, its)
+
+    def _guarded_on_one_side(
+        self, reference: Tensor, candidate: Tensor, reader: Reader | int
+    ) -> None:
+        """Tell the guards that all were left out or added, and go on with what waited for them."""
+        one, other = self._graphs.nodes(reference, candidate)
+        name = self._reader(reader).name
+        if _only_waits(one):
+            self._tell_guards(one.guards, (), name, reference[0])
+            self._waiting.append((one.inputs[0], candidate, reader))
+        else:
+            self._tell_guards((), other.guards, name, reference[0])
+            self._waiting.append((reference, other.inputs[0], reader))
+
+    def _tell_guards(
+        self, left_out: Iterable[int], new: Iterable[int], name: str, mine: int
+    ) -> None:
         for guard in left_out:
             node = self._reference[guard]
             if node.op in TRAINING:
                 self._found.transform(TRAINING_NODES, [node.name])
             else:
-                self._found.tell(missing([node], one.name), reference=guard)
+                self._found.tell(missing([node], name), reference=guard)
         for guard in new:
-            text = f"{called(self._candidate[guard])} added before {one.name}"
+            text = f"{called(self._candidate[guard])} added before {name}"
             self._found.tell(text, reference=mine, candidate=guard)
-        self._unite(mine, its)
-        self._go_on(mine, its)
 
     def _pair_leaves(self, mine: int, its: int, reader: Reader | int) -> None:
         one, other = self._reference[mine], self._candidate[its]
@@ -312,3 +332,8 @@ class _Matcher:
 
     def _reader(self, reader: Reader | int) -> Reader:
         return Reader(name=self._reference[reader].name) if isinstance(reader, int) else reader
+
+
+def _only_waits(node: Node) -> bool:
+    """Say whether a node stands for an output that waits for guards; see `graph.normal.form`."""
+    return node.op == "Identity" and bool(node.guards) and len(node.inputs) == 1

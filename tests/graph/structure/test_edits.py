@@ -452,6 +452,32 @@ def test_guards_are_told_where_they_are_missing_or_new() -> None:
     assert edits(guarded("a"), guarded("b")) == ["a/of (A) became B"]
 
 
+def waiting(*names: str, last: str = "Relu") -> NormalGraph:
+    """An output that waits for guards, as `graph.normal` makes one: of no guards there is none."""
+    graph = Builder()
+    x = graph.input("x")
+    guards = [
+        graph.op("Assert", name, graph.op(name.capitalize(), f"{name}/of", x)) for name in names
+    ]
+    last_op = graph.op(last, "last", x)
+    return graph.graph(graph.op("Identity", "out", last_op, guards=guards) if guards else last_op)
+
+
+def test_guards_are_told_where_an_output_waits_for_none_any_more() -> None:
+    assert edits(waiting("a", "b"), waiting()) == [
+        "a (Assert) missing before output out",
+        "b (Assert) missing before output out",
+    ]
+    assert edits(waiting(), waiting("a")) == ["a (Assert) added before output last"]
+
+
+def test_what_lies_behind_guards_is_compared_too() -> None:
+    assert edits(waiting("a"), waiting(last="Elu")) == [
+        "a (Assert) missing before output out",
+        "last (Relu) became Elu",
+    ]
+
+
 def test_nodes_in_a_loop_are_told() -> None:
     def loop(build: Build) -> NormalGraph:
         graph = Builder()
