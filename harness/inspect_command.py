@@ -1,31 +1,29 @@
-"""The command `freezeproof inspect`: what a path holds, printed without running anything."""
+"""The command `freezeproof inspect`: what a path holds, printed without running anything.
+
+The object that `--json` prints is described in `report.inspection_json`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from harness import console
 from harness.errors import BrokenModel, RequestError, file_error
 from harness.inspection.facts import Inspection
-from harness.locate import locate
-from harness.options import OPTIONS, is_url, read_op_sources, read_settings, subjects_of
+from harness.locate import checkpoint_files, locate, meta_file
+from harness.options import is_url
+from harness.report.inspection_json import write_inspection
 from harness.report.inspection_text import render_inspection
 from harness.report.ops_csv import write_ops_csv
-from harness.subject import Copy, Request, said
+from harness.requesting import add_options, request_of
+from harness.subject import Request
 from harness.wheel import require_tensorflow, startup_noise_kept_back
 
 _TAKEN = ("meta_graph", "inputs", "outputs", "signature", "tags", "moving_averages",
           "import", "op_library")  # fmt: skip
-_WIDTH = 120
-"""Of text that goes to no terminal."""
-
-BROKEN, MISTAKEN = 1, 4
-"""The exit codes: pytest's, as of a run over the same model."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,10 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", metavar="PATH", help="a checkpoint, SavedModel folder or .pb, or a URL of one"
     )
-    for option in OPTIONS:
-        if option.name in _TAKEN:
-            parser.add_argument(option.flag, dest=option.name, **option.keywords)
+    add_options(parser, _TAKEN)
     parser.add_argument("--all", action="store_true", help="cut no list short")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print all of it as one JSON object; nothing is printed where there is no graph",
+    )
     parser.add_argument(
         "--ops-csv",
         metavar="FILE",
@@ -53,33 +54,55 @@ def run_inspect(known: argparse.Namespace) -> int:
     """Print what is known of the model and return the exit code."""
     try:
         with tempfile.TemporaryDirectory(prefix="freezeproof-") as folder:
-            request, inspection = _inspected(known, Path(folder))
+            with console.waiting(f"reading {known.path}"):
+                request, inspection = _inspected(known, Path(folder))
             if known.ops_csv:
                 _write_operations(Path(known.ops_csv), inspection)
             if known.write_input_spec:
                 _write_input_spec(Path(known.write_input_spec), inspection, request)
+            text = _rendered(known, request, inspection)
     except (RequestError, BrokenModel) as error:
-        return _refused(str(error), MISTAKEN if isinstance(error, RequestError) else BROKEN)
+        is_of_request = isinstance(error, RequestError)
+        return _refused(str(error), console.MISTAKEN if is_of_request else console.BROKEN)
     except OSError as error:
-        return _refused(file_error(error), MISTAKEN)
-    _print(
-        render_inspection(
-            inspection,
-            request,
-            width=shutil.get_terminal_size(fallback=(_WIDTH, 24)).columns,
-            color=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
-            everything=known.all,
-            other_options=[
-                *(("--import", module) for module in vars(known)["import"] or ()),
-                *(("--op-library", library) for library in known.op_library or ()),
-            ],
-        )
-    )
+        return _refused(file_error(error), console.MISTAKEN)
+    console.write(text)
     if not inspection.fault:
         return 0
-    code = MISTAKEN if inspection.fault_is_of_request else BROKEN
+    code = console.MISTAKEN if inspection.fault_is_of_request else console.BROKEN
     # The text ends in it; whoever keeps the text in a file sees it here.
-    return code if sys.stdout.isatty() else _refused(request.said(inspection.fault), code)
+    is_seen = console.is_terminal(sys.stdout) and not known.json
+    return code if is_seen else _refused(request.said(inspection.fault), code)
+
+
+def _rendered(known: argparse.Namespace, request: Request, inspection: Inspection) -> str:
+    other_options = [
+        *(("--import", module) for module in vars(known)["import"] or ()),
+        *(("--op-library", library) for library in known.op_library or ()),
+    ]
+    if known.json:
+        files = _files(inspection, request)
+        return write_inspection(inspection, request, files=files, other_options=other_options)
+    return render_inspection(
+        inspection,
+        request,
+        width=console.width(),
+        color=console.is_colored(sys.stdout),
+        everything=known.all,
+        other_options=other_options,
+    )
+
+
+def _files(inspection: Inspection, request: Request) -> list[Path]:
+    """Return the files of which the model is made, those that are there."""
+    path = inspection.path
+    if inspection.kind == "checkpoint":
+        files = [*checkpoint_files(path), request.meta_graph or meta_file(path)]
+    elif path.is_dir():
+        files = sorted(path.rglob("*"))
+    else:
+        files = [path]
+    return [file for file in files if file.is_file()]
 
 
 def _inspected(known: argparse.Namespace, folder: Path) -> tuple[Request, Inspection]:
@@ -92,32 +115,17 @@ def _inspected(known: argparse.Namespace, folder: Path) -> tuple[Request, Inspec
     if not is_url(known.path):
         locate(known.path)  # before TensorFlow is imported, which takes seconds
     require_tensorflow()
-    given = {**vars(known), "checkpoint": [known.path]}
-    copies: list[Copy] = []
     with startup_noise_kept_back():
         from harness.inspection.inspecting import inspect
-        from harness.models import remote
-        from harness.models.registering import register_ops
 
+        request = request_of(known, known.path, folder)
         try:
-            ops = read_op_sources(lambda option: given.get(option.name))
-            register_ops(ops.modules, ops.libraries)
-            if is_url(known.path):
-                copies.append(remote.fetch_model(known.path, folder / "0", option="--checkpoint"))
-                given["checkpoint"] = [copies[-1].path]
-            if known.meta_graph and is_url(known.meta_graph):
-                option = "--meta-graph"
-                copies.append(remote.fetch_file(known.meta_graph, folder / "1", option=option))
-                given["meta_graph"] = copies[-1].path
-            settings = read_settings(lambda option: given.get(option.name))
-            (subject,) = subjects_of(settings, copies=tuple(copies))
-            request = subject.locate()
             return request, inspect(request, with_operations=bool(known.ops_csv))
         except (RequestError, BrokenModel) as error:
-            raise type(error)(said(str(error), copies)) from error
+            raise type(error)(request.said(str(error))) from error
         except OSError as error:
             # A request's error, with which nothing is shown of what TensorFlow wrote meanwhile.
-            raise RequestError(said(file_error(error), copies)) from error
+            raise RequestError(request.said(file_error(error))) from error
 
 
 def _write_operations(path: Path, inspection: Inspection) -> None:
@@ -151,17 +159,6 @@ def _write_input_spec(path: Path, inspection: Inspection, request: Request) -> N
     path.write_text(text, encoding="utf-8")
 
 
-def _print(text: str) -> None:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # of names that the terminal's encoding lacks
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # Whoever reads has seen enough. Python would flush again at exit, into nothing now.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _refused(message: str, code: int) -> int:
     # PATH is no option here, as it is of pytest.
-    print(f"freezeproof: {message.removeprefix('--checkpoint ')}", file=sys.stderr)
-    return code
+    return console.refuse(message.removeprefix("--checkpoint "), code)

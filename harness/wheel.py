@@ -57,7 +57,7 @@ def startup_noise_kept_back() -> Iterator[None]:
         to_show = b""
         try:
             yield
-        except FreezeproofError:
+        except (FreezeproofError, KeyboardInterrupt):
             raise  # it says all that the user has to know
         except BaseException:
             kept.seek(0)

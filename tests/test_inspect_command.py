@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -100,6 +102,76 @@ def test_outputs_that_cannot_be_told_are_no_failure(two_heads: Path, inspect: Ru
     assert out.splitlines()[-1] == f"  freezeproof inspect {two_heads} --outputs=NAMES"
 
 
+def test_for_programs_it_is_one_object(
+    regression: Path, inspect: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    code, out, err = inspect(regression, "--json", "--import=json")
+    assert (code, err) == (0, "")
+    data = json.loads(out)
+    assert data["signature"]["outputs"][0]["name"] == "prediction"
+    assert data["next"] == ["pytest", f"--checkpoint={regression}", "--import=json"]
+    assert "\x1b" not in out
+
+
+def test_no_list_of_the_object_is_cut_short(regression: Path, inspect: Run) -> None:
+    _, text, _ = inspect(regression)
+    _, out, _ = inspect(regression, "--json")
+    assert "more (--all lists them)" in text
+    assert inspect(regression, "--json", "--all")[1] == out
+
+
+@pytest.mark.parametrize("name", ["regression", "saved_model", "two_heads"])
+def test_files_are_those_whose_bytes_are_counted(
+    name: str, inspect: Run, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue(name)
+    data = json.loads(inspect(path, "--json")[1])
+    assert data["files"]
+    assert all(Path(file["path"]).is_file() for file in data["files"])
+    assert sum(file["bytes"] for file in data["files"]) == data["bytes_on_disk"]
+
+
+def test_a_choice_is_no_failure_for_programs(two_heads: Path, inspect: Run) -> None:
+    code, out, err = inspect(two_heads, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["question"] == "outputs"
+
+
+def test_a_fault_is_in_the_object_and_on_standard_error(
+    regression: Path, inspect: Run, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(regression.parent, tmp_path / "copy"))
+    (folder / f"{regression.name}.data-00000-of-00001").unlink()
+    code, out, err = inspect(folder / regression.name, "--json")
+    assert code == BROKEN
+    message = json.loads(out)["fault"]["message"]
+    assert "is missing" in message
+    assert err == f"freezeproof: {message}\n"
+
+
+def test_what_is_no_model_is_no_object(inspect: Run, tmp_path: Path) -> None:
+    code, out, err = inspect(tmp_path / "nothing", "--json")
+    assert (code, out) == (MISTAKEN, "")
+    assert "no such checkpoint" in err
+
+
+def test_a_url_of_what_is_no_model_is_told_as_it_was_given(inspect: Run, tmp_path: Path) -> None:
+    path = tmp_path / "model.pb"
+    path.write_bytes(b"\x0a\xff\xff\xff")
+    code, out, err = inspect(f"file://{path}", "--json")
+    assert (code, out) == (BROKEN, "")
+    assert err.startswith(f"freezeproof: file://{path} ")
+
+
+def test_a_url_is_told_in_the_object_as_it_was_given(regression: Path, inspect: Run) -> None:
+    url = f"file://{regression}"
+    data = json.loads(inspect(url, "--json")[1])
+    assert data["path"] == url
+    assert data["next"] == ["pytest", f"--checkpoint={url}"]
+    assert {file["path"].rpartition("/")[0] for file in data["files"]} == {url.rpartition("/")[0]}
+
+
 def test_operations_are_written_as_csv(regression: Path, inspect: Run, tmp_path: Path) -> None:
     path = tmp_path / "ops.csv"
     assert inspect(regression, f"--ops-csv={path}")[0] == 0
@@ -193,6 +265,21 @@ def test_a_reader_that_has_seen_enough_is_no_failure(regression: Path) -> None:
     with os.fdopen(writer) as output:
         ended = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=True)
     assert ended.stderr == b""
+
+
+def test_an_interrupt_is_told_in_a_line(regression: Path, tmp_path: Path) -> None:
+    """Here it comes while a module of the user's is imported."""
+    (tmp_path / "interrupted.py").write_text(
+        "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    arguments = ["inspect", str(regression), "--import=interrupted"]
+    command = [sys.executable, "-m", "harness.cli", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert ended.returncode in {130, -signal.SIGINT}  # which Python makes of 130 now and then
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1] == "freezeproof: interrupted"
 
 
 def test_a_url_is_inspected_and_told_as_it_was_given(regression: Path, inspect: Run) -> None:

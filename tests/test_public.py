@@ -21,6 +21,13 @@ NEEDS_TENSORFLOW = (
     "harness.weights",
     "harness.correspondence",
     "harness.divergence",
+    "harness.evaluation.evaluating",
+    "harness.evaluation.opening",
+    "harness.exporting.building",
+    "harness.exporting.checkpoint_writing",
+    "harness.exporting.exporting",
+    "harness.exporting.input_types",
+    "harness.exporting.original_names",
     "harness.diagnosis",
     "harness.candidates",
     "harness.influence",
@@ -88,8 +95,16 @@ def test_a_public_name_is_documented(name: str) -> None:
         ('runpy.run_module("pytest", run_name="__main__")', ["pytest", "--help"]),
         ('runpy.run_module("pytest", run_name="__main__")', ["pytest", "--version"]),
         ('runpy.run_module("harness.cli", run_name="__main__")', ["freezeproof", "methods"]),
+        ("import harness.exporting, harness.evaluation", []),
     ],
-    ids=["import harness", "import the plugin", "pytest --help", "pytest --version", "methods"],
+    ids=[
+        "import harness",
+        "import the plugin",
+        "pytest --help",
+        "pytest --version",
+        "methods",
+        "import the exporter",
+    ],
 )
 def test_tensorflow_is_not_imported_before_it_is_needed(
     statement: str, arguments: list[str], tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,40 @@ def test_the_word_comes_first_whatever_a_method_prints(
     monkeypatch.setattr(replay_command, "replay", talking)
     main(["replay", "folder"])
     assert capsys.readouterr().out == "FIXED\nwhy\n"
+
+
+def test_the_folder_and_the_candidate_are_those_of_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[Path, Path | None]] = []
+
+    def replay(folder: Path, *, candidate: Path | None) -> Outcome:
+        asked.append((folder, candidate))
+        return Outcome(word=Word.FAILED, reason="why")
+
+    monkeypatch.setattr(replay_command, "replay", replay)
+    assert main(["replay", "kept/a", "--candidate", "b.pb"]) == 1
+    assert main(["replay", "kept/a"]) == 1
+    assert asked == [(Path("kept/a"), Path("b.pb")), (Path("kept/a"), None)]
+
+
+@pytest.mark.parametrize(("word", "code"), [("FIXED", 0), ("FAILED", 1), ("ERROR", 2)])
+def test_for_programs_the_outcome_is_one_object(
+    word: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def talking(*_: Path, **__: Path | None) -> Outcome:
+        print("Loaded meta graph file")
+        return Outcome(word=Word(word), reason="outputs: why", notes=("candidate: a.pb",))
+
+    monkeypatch.setattr(replay_command, "replay", talking)
+    assert main(["replay", "folder", "--json"]) == code
+    assert json.loads(capsys.readouterr().out) == {
+        "schema": 1,
+        "folder": "folder",
+        "outcome": word,
+        "reason": "outputs: why",
+        "notes": ["candidate: a.pb"],
+    }
 
 
 def test_a_folder_that_is_not_there_is_an_error(

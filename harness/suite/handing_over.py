@@ -1,0 +1,31 @@
+"""A plugin that writes the report to one more file: for whoever runs pytest and reads the report.
+
+`--report-json` is the user's, who may give it as well, on the command line or in the ini file.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+OPTION = "--freezeproof-report-copy"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option, which is of no use to a user."""
+    parser.addoption(OPTION, dest="freezeproof_report_copy", help=argparse.SUPPRESS)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report."""
+    from harness.report.json_text import write_report
+    from harness.suite.run import RUN
+
+    config = session.config
+    run = config.stash.get(RUN, None)
+    if run is not None and not hasattr(config, "workerinput"):
+        path = Path(config.getoption("freezeproof_report_copy"))
+        path.write_text(write_report(run.report()), encoding="utf-8")
