@@ -6,25 +6,31 @@ import argparse
 import contextlib
 import json
 import os
+import re
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
 
 from harness import __version__, console
-from harness.errors import BrokenModel, RequestError, Unsupported
+from harness.errors import BrokenModel, FreezeproofError, RequestError, Unsupported, nearest
 from harness.export_verification import (
     VerificationFailed,
     check_verification_place,
     verify,
 )
+from harness.exporters.registry import method_names
 from harness.exporting.folder import check_place
-from harness.exporting.layout import DEFAULT_METHOD, IMAGE_TENSOR, INPUT_TYPES
+from harness.exporting.layout import DEFAULT_METHOD, IMAGE_TENSOR, INPUT_TYPES, check_input
 from harness.exporting.manifest import Manifest, as_json
-from harness.exporting.model_protocol import load_model
+from harness.exporting.model_protocol import ModelRaised, load_model
 from harness.exporting.steps import Show, Step
-from harness.options import OPTIONS, parse_methods
+from harness.locate import locate
+from harness.options import OPTIONS, is_url, read_settings
 from harness.report.export_text import render_export
 from harness.requesting import add_options, request_of
 from harness.wheel import require_tensorflow, startup_noise_kept_back
@@ -33,12 +39,15 @@ if TYPE_CHECKING:
     from harness.exporting.exporting import Verify
 
 _OF_OWN_GRAPH = ("meta_graph", "inputs", "outputs", "signature", "tags")
+_OF_REBUILDING = ("input_type", "input_shape", "extra_outputs")
 _OF_VERIFYING = ("max_examples", "example_timeout", "tolerance", "input_spec", "fail_on")
 _PASSED_ON = (*_OF_VERIFYING, "import", "op_library")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options, of which those on model and run are the plugin's."""
+    # As newer Pythons do, so that `--input-shape -1,28,28,3` is an option with its value.
+    parser._negative_number_matcher = re.compile(r"-\.?\d")  # noqa: SLF001
     parser.add_argument(
         "--checkpoint",
         metavar="PATH",
@@ -67,8 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     built.add_argument(
         "--input-shape",
         metavar="SIZES",
-        help=f"of {IMAGE_TENSOR}: batch,height,width,channels, -1 for any "
-        f"(default -1,-1,-1,3); write it with =, as --input-shape=-1,28,28,3",
+        help=f"of {IMAGE_TENSOR}: batch,height,width,channels, -1 for any, as -1,28,28,3 "
+        f"(default -1,-1,-1,3)",
     )
     built.add_argument(
         "--extra-outputs",
@@ -102,8 +111,13 @@ def run_export(known: argparse.Namespace) -> int:
         require_tensorflow()
         with tempfile.TemporaryDirectory(prefix="freezeproof-") as folder:
             manifest = _exported(known, Path(folder))
+    except ModelRaised as error:
+        sys.stderr.write(error.traceback())
+        return console.refuse(str(error), console.MISTAKEN)
     except (BrokenModel, Unsupported, VerificationFailed) as error:
         return console.refuse(str(error), console.BROKEN)
+    except SystemExit as end:  # on SIGTERM; what a model itself ends is told as the model's
+        return console.refuse("terminated", int(end.code or 0))
     if known.json:
         console.write(json.dumps(as_json(manifest, freezeproof=__version__), indent=2))
     else:
@@ -113,48 +127,49 @@ def run_export(known: argparse.Namespace) -> int:
 
 def _check(known: argparse.Namespace) -> None:
     """Refuse what makes no sense before TensorFlow is imported, which takes seconds."""
-    for group, names, is_out in (
-        ("the checkpoint's own graph", _OF_OWN_GRAPH, bool(known.model)),
-        ("--model", ("input_type", "input_shape", "extra_outputs"), not known.model),
-        ("verification", _OF_VERIFYING, known.no_verify),
+    for names, is_out, why in (
+        (_OF_OWN_GRAPH, known.model, "goes with the checkpoint's own graph; --model builds one"),
+        (_OF_REBUILDING, not known.model, "goes with --model"),
+        (_OF_VERIFYING, known.no_verify, "is about verifying, and --no-verify leaves that out"),
     ):
         given = [name for name in names if getattr(known, name)]
         if is_out and given:
-            raise RequestError(
-                f"--{given[0].replace('_', '-')} goes with {group}"
-                f"{', and with --model the graph is built anew' if known.model else ''}"
-            )
-    if parse_methods(known.method) != (known.method,):
-        raise RequestError(f"--method {known.method}: it should be one method")
+            raise RequestError(f"--{given[0].replace('_', '-')} {why}")
+    if known.method not in method_names():
+        hint = nearest(known.method, method_names())
+        raise RequestError(f"--method {known.method}: no such method{hint}")
+    check_input(known.input_type or IMAGE_TENSOR, _sizes(known.input_shape))
+    stated = {**vars(known), "checkpoint": None, "meta_graph": None}
+    read_settings(lambda option: stated.get(option.name))
+    if not is_url(known.checkpoint):
+        locate(known.checkpoint)
     check_place(known.output_dir)
     if not known.no_verify:
         check_verification_place(known.output_dir)
 
 
 def _exported(known: argparse.Namespace, scratch: Path) -> Manifest:
-    # What a model's own code prints is no result; nor is what TensorFlow's tools do.
-    with _shown() as show, contextlib.redirect_stdout(sys.stderr):
+    with _shown() as show:
         show(Step.READ)
         from harness.exporting.building import Rebuilding
         from harness.exporting.exporting import How, export_own_graph, export_rebuilt
 
         request = request_of(known, known.checkpoint, scratch)
         how = How(method=known.method, show=show, verify=_verifying(known))
-        if not known.model:
-            return export_own_graph(request, known.output_dir, how=how)
-        what = Rebuilding(
-            input_type=known.input_type or IMAGE_TENSOR,
-            model=load_model(known.model),
-            input_shape=_sizes(known.input_shape) if known.input_shape else None,
-            additional_outputs=tuple(_names(known.extra_outputs)),
-        )
-        return export_rebuilt(
-            what,
-            request.path,
-            known.output_dir,
-            moving_averages=request.moving_averages,
-            how=how,
-        )
+        try:
+            if not known.model:
+                return export_own_graph(request, known.output_dir, how=how)
+            what = Rebuilding(
+                input_type=known.input_type or IMAGE_TENSOR,
+                model=load_model(known.model),
+                input_shape=_sizes(known.input_shape),
+                additional_outputs=tuple(_names(known.extra_outputs)),
+            )
+            return export_rebuilt(what, request, known.output_dir, how=how)
+        except ModelRaised:
+            raise
+        except FreezeproofError as error:
+            raise type(error)(request.said(str(error))) from error
 
 
 def _verifying(known: argparse.Namespace) -> Verify | None:
@@ -166,7 +181,7 @@ def _verifying(known: argparse.Namespace) -> Verify | None:
         if option.name in _PASSED_ON
         for value in _values(getattr(known, option.name))
     ]
-    stdout = sys.stderr if known.json else None
+    stdout = 2 if known.json else None
     return lambda written: verify(written, known.output_dir, options=options, stdout=stdout)
 
 
@@ -180,7 +195,9 @@ def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
-def _sizes(text: str) -> tuple[int, ...]:
+def _sizes(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
     try:
         return tuple(int(size) for size in text.split(","))
     except ValueError:
@@ -193,17 +210,22 @@ def _sizes(text: str) -> tuple[int, ...]:
 def _shown() -> Iterator[Show]:
     """Give what shows a step on a terminal, and keeps back what TensorFlow writes meanwhile.
 
-    While the export is verified, pytest shows what it does.
+    What a model's own code prints is no result, and goes to standard error. While the export is
+    verified, pytest shows what it does.
     """
     from rich.console import Console
 
     with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(open(os.dup(2), "w", encoding="utf-8"))  # noqa: PTH123
+        stream = stack.enter_context(_standard_error())
+        stack.enter_context(contextlib.redirect_stdout(stream))
         status = Console(file=stream).status("")
         stack.callback(status.stop)
         quiet = stack.enter_context(contextlib.ExitStack())
 
+        check_interrupt = stack.enter_context(_interrupt_kept())
+
         def show(step: Step) -> None:
+            check_interrupt()
             status.stop()
             quiet.close()
             if step is not Step.VERIFY:
@@ -213,3 +235,41 @@ def _shown() -> Iterator[Show]:
                     status.start()
 
         yield show
+
+
+@contextlib.contextmanager
+def _interrupt_kept() -> Iterator[Callable[[], None]]:
+    """Give what raises KeyboardInterrupt once Ctrl-C was pressed.
+
+    TensorFlow calls Python in places where an exception is written to standard error and forgotten.
+    """
+    is_pressed = False
+
+    def press(number: int, frame: FrameType | None) -> None:
+        nonlocal is_pressed
+        is_pressed = True
+        signal.default_int_handler(number, frame)
+
+    def check() -> None:
+        if is_pressed:
+            raise KeyboardInterrupt
+
+    is_ours = (
+        threading.current_thread() is threading.main_thread()  # which alone may set handlers
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if is_ours:
+        signal.signal(signal.SIGINT, press)
+    try:
+        yield check
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _standard_error() -> TextIO:
+    """Return a further way to standard error, which stays open while that is kept back."""
+    try:
+        return os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+    except OSError:  # started without one
+        return Path(os.devnull).open("w", encoding="utf-8")

@@ -9,21 +9,34 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING
 
+import harness
 from harness.errors import FreezeproofError, RequestError, listed
-from harness.exporting.exporting import Written
 from harness.exporting.layout import FROZEN_GRAPH, SAVED_MODEL, VERIFICATION
 from harness.exporting.manifest import Verified
 from harness.report.json_text import read_report
 from harness.subject import Request
+from harness.verdict import ModelReport, Verdict
 
+if TYPE_CHECKING:
+    from harness.exporting.exporting import Written
+
+_VERIFIED = (FROZEN_GRAPH, SAVED_MODEL)
 _REPORT, _GRAPH, _FAILURES, _CONFIGURATION = "report.json", "graph.meta", "failures", "pytest.ini"
+_HANDS_OVER, _COPY = "harness.suite.handing_over", "--freezeproof-report-copy"
+_OF_OTHER_TESTS = frozenset({"PYTEST_ADDOPTS", "PYTEST_PLUGINS"})
+_START = (
+    "import sys; sys.path.pop(0); sys.path.append(sys.argv.pop(1)); "
+    "import runpy; runpy.run_module('pytest', run_name='__main__')"
+)
+"""Starts pytest; what lies in the current folder takes the place of no module."""
 _OWN = frozenset({_REPORT, _GRAPH, _FAILURES, _CONFIGURATION})
 
 
@@ -56,11 +69,12 @@ def check_verification_place(output: Path) -> None:
 
 
 def verify(
-    written: Written, output: Path, *, options: Sequence[str] = (), stdout: IO[Any] | None = None
+    written: Written, output: Path, *, options: Sequence[str] = (), stdout: int | None = None
 ) -> Verified:
     """Hold what was written against its reference, and leave the report in the export.
 
-    `options` are further ones of the plugin; `stdout` is where pytest writes, by default our own.
+    `options` are further ones of the plugin; `stdout` is the file descriptor that pytest writes to,
+    by default our own.
 
     Raises:
         VerificationFailed: it differs, or nothing was compared; `verification_folder` tells why.
@@ -68,28 +82,74 @@ def verify(
     folder = verification_folder(output)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    is_of_use = False
+    try:
+        code = _run_pytest(written, folder, options, stdout)
+        report = folder / _REPORT
+        _say_urls(folder, written.request)
+        text = report.read_text(encoding="utf-8") if report.is_file() and code >= 0 else ""
+        model = read_report(text).models[0] if text else None
+        if code or model is None or not _is_good(model):
+            is_of_use = bool(text)
+            raise VerificationFailed(
+                f"{output}: not exported, since {_why(code, report if is_of_use else None)}"
+            )
+    finally:
+        if not is_of_use:
+            shutil.rmtree(folder)
+    (written.folder / VERIFICATION).write_text(text, encoding="utf-8")
+    return Verified(
+        verdict=str(model.verdict), proved=all(each.is_proved for each in model.candidates)
+    )
+
+
+def _is_good(model: ModelReport) -> bool:
+    """Say whether both files were compared, and agree: no test that failed is not enough."""
+    return model.verdict in {Verdict.EQUIVALENT, Verdict.SUSPICIOUS} and [
+        candidate.verdict for candidate in model.candidates
+    ] == [Verdict.EQUIVALENT] * len(_VERIFIED)
+
+
+def _why(code: int, report: Path | None) -> str:
+    if code < 0:
+        killed = " (out of memory?)" if code == -signal.SIGKILL else ""
+        return f"verification was ended by {signal.Signals(-code).name}{killed}"
+    if report is None:
+        return "verification failed; the output above says why"
+    return f"verification {'failed' if code else 'did not compare it'}; the report is {report}"
+
+
+def _run_pytest(written: Written, folder: Path, options: Sequence[str], stdout: int | None) -> int:
     (folder / _CONFIGURATION).write_text("[pytest]\n", encoding="utf-8")
     request = written.request
     if request.meta_graph is not None:
         shutil.copyfile(request.meta_graph, folder / _GRAPH)
         request = replace(request, meta_graph=folder / _GRAPH)
     command = [*_command(written.folder, request, folder), *options]
-    # Of what the user has configured for tests of his own, nothing belongs to this run.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"}
+    environment = _environment(storage=written.folder.with_name("hypothesis"))
     done = subprocess.run(command, check=False, stdout=stdout, env=environment)  # noqa: S603 (our own)
-    report = folder / _REPORT
-    if done.returncode or not report.is_file():
-        raise VerificationFailed(
-            f"{output}: not exported, since verification failed; "
-            + (f"the report is {report}" if report.is_file() else "the output above says why")
-        )
-    (model,) = read_report(report.read_text(encoding="utf-8")).models
-    shutil.move(report, written.folder / VERIFICATION)
-    shutil.rmtree(folder)
-    return Verified(
-        verdict=str(model.verdict),
-        proved=bool(model.candidates) and all(c.is_proved for c in model.candidates),
-    )
+    return done.returncode
+
+
+def _say_urls(folder: Path, request: Request) -> None:
+    """Put URLs in the place of copies in what was written: the copies are thrown away."""
+    if request.copies:
+        for path in folder.rglob("*"):
+            if path.is_file() and path.suffix in {".json", ".txt"}:
+                path.write_text(request.said(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _environment(*, storage: Path) -> dict[str, str]:
+    """Return the environment without what the user has configured for tests of his own.
+
+    `storage` is a folder that is thrown away, for what would lie in the current one.
+    """
+    kept = {key: value for key, value in os.environ.items() if key not in _OF_OTHER_TESTS}
+    return {
+        **kept,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(storage),
+    }
 
 
 def _command(export: Path, request: Request, folder: Path) -> list[str]:
@@ -103,9 +163,12 @@ def _command(export: Path, request: Request, folder: Path) -> list[str]:
     ]
     return [
         sys.executable,
-        "-m",
-        "pytest",
+        "-c",
+        _START,
+        str(Path(harness.__file__).parents[1]),
         "-q",
+        "-pharness.plugin",
+        f"-p{_HANDS_OVER}",
         f"-c{folder / _CONFIGURATION}",
         f"--rootdir={folder}",
         "--noconftest",
@@ -113,9 +176,8 @@ def _command(export: Path, request: Request, folder: Path) -> list[str]:
         f"--checkpoint={request.path}",
         *stated,
         "--export-methods=none",
-        f"--frozen={export / FROZEN_GRAPH}",
-        f"--frozen={export / SAVED_MODEL}",
-        f"--report-json={folder / _REPORT}",
+        *(f"--frozen={export / name}" for name in _VERIFIED),
+        f"{_COPY}={folder / _REPORT}",
         f"--repro-dir={folder / _FAILURES}",
     ]
 

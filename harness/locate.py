@@ -16,6 +16,9 @@ from harness.misfit import is_graph, is_table, is_text, misfit, other_format, re
 
 Kind = Literal["checkpoint", "saved_model", "frozen"]
 
+PATTERN_MARKS = frozenset("*?[]")
+"""TensorFlow takes a path with one of these for a pattern, and may read other files."""
+
 _CHECKPOINT_FILE = re.compile(r"^(?P<prefix>.+?)\.(meta|index|data-\d{5}-of-\d{5})$")
 _NUMBER = re.compile(r"-\d{5}-of-(?P<count>\d{5})$")
 _STATE_LINE = re.compile(r'^model_checkpoint_path:\s*"(?P<path>.*)"\s*$', re.MULTILINE)

@@ -48,6 +48,11 @@ def export_inference_graph(  # noqa: PLR0917 (the places that exporters have)
         BrokenModel: graph and checkpoint do not belong together, or the files are damaged.
         Unsupported: no frozen graph can compute the model.
     """
+    from harness.subject import Request
+    from harness.wheel import require_tensorflow
+
+    additional = additional_output_tensor_names or ()
+    require_tensorflow()
     from harness.exporting.building import Rebuilding
     from harness.exporting.exporting import export_rebuilt
 
@@ -57,10 +62,9 @@ def export_inference_graph(  # noqa: PLR0917 (the places that exporters have)
             model=model,
             input_shape=tuple(input_shape) if input_shape is not None else None,
             collection=output_collection_name,
-            additional_outputs=tuple(additional_output_tensor_names or ()),
+            additional_outputs=(additional,) if isinstance(additional, str) else tuple(additional),
             graph_hook=graph_hook_fn,
         ),
-        Path(trained_checkpoint_prefix),
+        Request(path=Path(trained_checkpoint_prefix), moving_averages=use_moving_averages),
         Path(output_directory),
-        moving_averages=use_moving_averages,
     )

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import traceback
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from harness.errors import FreezeproofError, RequestError, first_line, nearest
-from harness.exporting.input_types import check_input, make_input
-from harness.exporting.layout import DEFAULT_COLLECTION
-from harness.exporting.model_protocol import InferenceModel, checked
+from harness.errors import RequestError, listed, nearest
+from harness.exporting.input_types import make_input
+from harness.exporting.layout import DEFAULT_COLLECTION, check_input
+from harness.exporting.model_protocol import InferenceModel, checked, users_code
+from harness.graph.extract import PLACEHOLDER_OPS, reachable
 from harness.signature import Shape
 from harness.tensor_names import canonical, session_name
+
+_NODE_NAME = re.compile(r"[A-Za-z0-9.]([A-Za-z0-9_.>/-]*[A-Za-z0-9_.>-])?")
+_WITHOUT_VALUE = (tf.resource, tf.variant)
+_COMPOSITE = (
+    (tf.RaggedTensor, "its values and row_splits by names of their own, or its to_tensor()"),
+    (
+        (tf.SparseTensor, tf.IndexedSlices),
+        "its parts by names of their own, or tf.sparse.to_dense of it",
+    ),
+)
+"""What consists of several tensors, and how to serve it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,19 +65,21 @@ def rebuild(what: Rebuilding) -> Rebuilt:
 
     Raises:
         RequestError: the model does not return what it should, or a name is no tensor's.
+        ModelRaised: the model's own code fails.
     """
     shape = what.shape()
     model = checked(what.model, "model")
     graph = tf.Graph()
     with graph.as_default():
         source = make_input(what.input_type, shape)
-        inputs = tf.cast(source.pictures, tf.float32)
-        returned: object = inputs
-        for function in (model.preprocess, model.predict, model.postprocess):
-            returned = _called(function, returned)
+        returned: Any = tf.cast(source.pictures, tf.float32)
+        for name in ("preprocess", "predict", "postprocess"):
+            with users_code(f"model: {name}"):
+                returned = getattr(model, name)(returned)
         outputs = _named(graph, returned)
         if what.graph_hook is not None:
-            what.graph_hook()
+            with users_code("graph_hook_fn"):
+                what.graph_hook()
         for name in what.additional_outputs:
             tensor = _additional(graph, name)
             outputs.setdefault(canonical(tensor.name), tensor)
@@ -74,33 +88,30 @@ def rebuild(what: Rebuilding) -> Rebuilt:
         meta_graph = tf.compat.v1.train.export_meta_graph(
             graph=graph, saver_def=_saver_def(), clear_devices=True
         )
-    return Rebuilt(
-        meta_graph=meta_graph,
-        inputs=(canonical(source.placeholder.name),),
-        outputs=tuple(outputs),
-    )
+    (fed,) = inputs = (canonical(source.placeholder.name),)
+    _check_fed(meta_graph.graph_def, fed, tuple(outputs))
+    return Rebuilt(meta_graph=meta_graph, inputs=inputs, outputs=tuple(outputs))
 
 
-def _called(function: Callable[[Any], object], argument: object) -> object:
-    try:
-        return function(argument)
-    except FreezeproofError:
-        raise
-    except Exception as error:  # the user's own code: anything may come out of it
+def _check_fed(graph_def: graph_pb2.GraphDef, fed: str, outputs: tuple[str, ...]) -> None:
+    """Make sure that the outputs are computed from the one placeholder that is fed.
+
+    Raises:
+        RequestError: they do without it, or need another.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    needed = reachable(nodes, outputs)
+    if fed not in needed:
         raise RequestError(
-            f"model: {function.__name__} fails with {type(error).__name__}: {first_line(error)}"
-            f"{_place(error)}"
-        ) from error
-
-
-def _place(error: Exception) -> str:
-    """Return where in the model's own code it failed: the innermost line that is no library's."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)[1:]
-        if "site-packages" not in Path(frame.filename).parts
-    ]
-    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+            f"model: what postprocess returns ({listed(outputs)}) does not depend on what "
+            f"preprocess is given"
+        )
+    unfed = sorted(name for name in needed - {fed} if nodes[name].op in PLACEHOLDER_OPS)
+    if unfed:
+        raise RequestError(
+            f"model: what postprocess returns needs the placeholder {listed(unfed)}, which nothing "
+            f"feeds: make it a constant, of the value that it has when the model is served"
+        )
 
 
 def _saver_def() -> Any:
@@ -109,9 +120,10 @@ def _saver_def() -> Any:
         raise RequestError(
             "model: it made no variable, so that there is nothing to take from the checkpoint; "
             "predict should make them as it did in training, with tf.compat.v1.get_variable or "
-            "layers that do, in the default graph"
+            "layers that do"
         )
-    return tf.compat.v1.train.Saver(variables).as_saver_def()
+    with users_code("model: saving its variables"):  # two of one name, for example
+        return tf.compat.v1.train.Saver(variables).as_saver_def()
 
 
 def _named(graph: Any, returned: object) -> dict[str, Any]:
@@ -121,36 +133,63 @@ def _named(graph: Any, returned: object) -> dict[str, Any]:
             f"model: postprocess should return a dict of tensors by the names that they are served "
             f"by, and returned {_described(returned)}"
         )
-    outputs = {}
-    for name, tensor in returned.items():
-        if not isinstance(name, str) or not tf.is_tensor(tensor):
+    return {
+        name: _under_name(graph, name, _checked_output(graph, name, value))
+        for name, value in returned.items()
+    }
+
+
+def _checked_output(graph: Any, name: object, value: object) -> Any:
+    """Return what postprocess returned as `name`, which is a tensor of the graph."""
+    if not isinstance(name, str):
+        raise RequestError(
+            f"model: postprocess should return tensors by name, and {name!r} is no name: names are "
+            f"text"
+        )
+    if not _NODE_NAME.fullmatch(name):
+        raise RequestError(
+            f"model: postprocess returns an output {name!r}, which is no name for a node: that "
+            f"begins with a letter, digit or dot, and holds letters, digits and _ . > - with / "
+            f"between them"
+        )
+    for kind, remedy in _COMPOSITE:
+        if isinstance(value, kind):
             raise RequestError(
-                f"model: postprocess should return tensors by name, and returned "
-                f"{_described(tensor)} as {name!r}"
+                f"model: postprocess returns {_described(value)} as {name!r}, and a node gives one "
+                f"dense tensor: return {remedy}"
             )
-        outputs[name] = _under_name(graph, name, tf.convert_to_tensor(tensor))
-    return outputs
+    if not tf.is_tensor(value):
+        raise RequestError(
+            f"model: postprocess should return tensors by name, and returned {_described(value)} "
+            f"as {name!r}"
+        )
+    if isinstance(value, tf.Variable):
+        value = value.read_value()
+    if getattr(value, "graph", None) is not graph:
+        raise RequestError(
+            f"model: postprocess returns as {name!r} {_described(value)} that was made outside the "
+            f"graph that is built: preprocess, predict and postprocess should make all they use"
+        )
+    return value
 
 
 def _under_name(graph: Any, name: str, tensor: Any) -> Any:
     """Return the first output of a node `name` that has the value of `tensor`."""
+    if tensor.dtype in _WITHOUT_VALUE:
+        raise RequestError(
+            f"model: postprocess returns {tensor.name} as {name!r}, a handle ({tensor.dtype.name}) "
+            f"that is worth nothing outside the graph: return what is read from it"
+        )
     if tensor.name == f"{name}:0":
         return tensor
-    try:
-        # The slash at the end: the name as it is, also where it is a scope's already.
-        return tf.identity(tensor, name=f"{name}/")
-    except ValueError as error:
-        taken = _operation(graph, name)
-        if taken is not None:
-            raise RequestError(
-                f"model: postprocess returns {tensor.name} as {name!r}, and another node of the "
-                f"graph is called {name} ({taken.type}): give that node, or the output, another "
-                f"name"
-            ) from error
+    taken = _operation(graph, name)
+    if taken is not None:
         raise RequestError(
-            f"model: postprocess returns an output {name!r}, which is no name that TensorFlow "
-            f"allows a node: {error}"
-        ) from error
+            f"model: postprocess returns {tensor.name} as {name!r}, and another node of the graph "
+            f"is called {name} ({taken.type}): give that node, or the output, another name"
+        )
+    # The slash at the end: the name as it is, also where it is a scope's already.
+    return tf.identity(tensor, name=f"{name}/")
 
 
 def _additional(graph: Any, name: str) -> Any:
@@ -172,4 +211,8 @@ def _operation(graph: Any, name: str) -> Any:
 
 
 def _described(value: object) -> str:
-    return "an empty dict" if value == {} else f"a {type(value).__name__}"
+    if isinstance(value, tf.Tensor):
+        return f"a tensor ({value.name})" if getattr(value, "graph", None) else "an eager tensor"
+    if isinstance(value, Mapping) and not value:
+        return "an empty dict"
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -65,36 +65,35 @@ _PLAIN = How()
 
 
 def export_rebuilt(
-    what: Rebuilding,
-    prefix: Path,
-    output: Path,
-    *,
-    moving_averages: bool = False,
-    how: How = _PLAIN,
+    what: Rebuilding, request: Request, output: Path, *, how: How = _PLAIN
 ) -> Manifest:
-    """Rebuild a model's inference graph and export it with the values of the checkpoint `prefix`.
+    """Rebuild a model's inference graph and export it with the values of a checkpoint.
+
+    Of `request`, `path` and `moving_averages` count: what is served, the model says.
 
     Raises:
         RequestError, BrokenModel, Unsupported: as `harness.exporting.export_inference_graph`.
     """
     what.shape()  # a mistake in it is told before anything is read
-    located = locate(prefix)
+    located = locate(request.path)
     if located.kind != "checkpoint":
-        raise RequestError(f"--checkpoint {prefix}: this is no checkpoint of a training run")
+        raise RequestError(f"--checkpoint {request.path}: this is no checkpoint of a training run")
 
-    def request(aside: Path) -> Request:
+    def rebuilt_in(aside: Path) -> Request:
         how.show(Step.BUILD)
         graph = aside / "rebuilt.meta"
         rebuilt = _written(rebuild(what), graph)
-        return Request(
+        return replace(
+            request,
             path=located.path,
             meta_graph=graph,
             inputs=rebuilt.inputs,
             outputs=rebuilt.outputs,
-            moving_averages=moving_averages,
         )
 
-    return _export(request, output, input_type=what.input_type, collection=what.collection, how=how)
+    return _export(
+        rebuilt_in, output, input_type=what.input_type, collection=what.collection, how=how
+    )
 
 
 def export_own_graph(request: Request, output: Path, *, how: How = _PLAIN) -> Manifest:
@@ -130,7 +129,7 @@ def _export(
         request = request_in(place.aside)
         how.show(Step.READ)
         model = open_model(request)
-        _check(model)
+        _check(model, is_rebuilt=input_type is not None)
         how.show(Step.CHECKPOINT)
         written = write_checkpoint(model, place.export / CHECKPOINT, collection=collection)
         how.show(Step.FREEZE)
@@ -161,17 +160,25 @@ def _export(
     return manifest
 
 
-def _check(model: Model) -> None:
+def _check(model: Model, *, is_rebuilt: bool) -> None:
     check_registered(model.graph_def, holder="the path to the outputs")
-    check_restorable(model)
+    try:
+        check_restorable(model)
+    except BrokenModel as error:
+        if not is_rebuilt:
+            raise
+        raise BrokenModel(f"model: what it builds is not what was trained: {error}") from error
     reason = obstacle(model.graph_def)
     if reason:
         raise Unsupported(reason)
     if not model.variables:
         names = ", ".join(model.signature.output_names)
+        why = "so that a frozen graph would hold nothing of the checkpoint"
         raise RequestError(
-            f"--outputs {names}: no variable reaches them, so that a frozen graph would hold "
-            f"nothing of the checkpoint: name the model's outputs"
+            f"model: no variable reaches what postprocess returns ({names}), {why}"
+            if is_rebuilt
+            else f"no variable reaches the output ({names}), {why}: name the model's outputs with "
+            f"--outputs NAMES"
         )
 
 
@@ -218,7 +225,7 @@ def _source(request: Request, model: Model) -> Source:
     location = locate(request.path)
     fingerprint = fingerprint_of_reference(location.path)
     return Source(
-        path=str(location.path),
+        path=request.said(str(location.path)),
         digest=fingerprint.digest,
         digest_of=fingerprint.of,
         moving_averages=request.moving_averages,

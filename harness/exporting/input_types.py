@@ -14,12 +14,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness.errors import RequestError, nearest
-from harness.exporting.layout import ENCODED_IMAGES, IMAGE_TENSOR, INPUT_TYPES, TF_EXAMPLE
+from harness.exporting.layout import CHANNELS, ENCODED_IMAGES, IMAGE_TENSOR, TF_EXAMPLE
 from harness.signature import Shape
 
-_ANY_PICTURES: Shape = (None, None, None, 3)
-_CHANNELS = 3
 _FEATURE = "image/encoded"
 _ONE_PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC"
@@ -33,32 +30,6 @@ class Input:
 
     placeholder: Any
     pictures: Any
-
-
-def check_input(input_type: str, shape: Shape | None) -> Shape:
-    """Return the shape of the placeholder that a type and a shape given for it ask for.
-
-    Raises:
-        RequestError: there is no such type, or the shape is none of its shapes.
-    """
-    if input_type not in INPUT_TYPES:
-        hint = nearest(input_type, INPUT_TYPES)
-        raise RequestError(f"--input-type {input_type}: there are {', '.join(INPUT_TYPES)}{hint}")
-    if shape is None:
-        return _ANY_PICTURES if input_type == IMAGE_TENSOR else (None,)
-    if input_type != IMAGE_TENSOR:
-        raise RequestError(
-            f"--input-shape goes with --input-type {IMAGE_TENSOR}: the pictures in "
-            f"{input_type} have the size that they were encoded with"
-        )
-    known = tuple(None if size in {-1, None} else size for size in shape)
-    text = ",".join("-1" if size is None else str(size) for size in shape)
-    if len(known) != 4 or any(size is not None and size < 1 for size in known):
-        raise RequestError(
-            f"--input-shape {text}: it should be batch,height,width,channels, each a size from 1 "
-            f"or -1 for any, as -1,28,28,3"
-        )
-    return known
 
 
 def make_input(input_type: str, shape: Shape) -> Input:
@@ -102,8 +73,8 @@ def _decoded(strings: Any) -> Any:
     sizes = tf.TensorArray(tf.int32, rounds, element_shape=(2,))
 
     def decode_one(index: Any, pictures: Any, sizes: Any) -> tuple[Any, Any, Any]:
-        picture = tf.io.decode_image(padded[index], channels=_CHANNELS, expand_animations=False)
-        picture.set_shape((None, None, _CHANNELS))
+        picture = tf.io.decode_image(padded[index], channels=CHANNELS, expand_animations=False)
+        picture.set_shape((None, None, CHANNELS))
         size = tf.shape(picture)[:2]
         return index + 1, pictures.write(index, picture), sizes.write(index, size)
 
@@ -119,5 +90,5 @@ def _decoded(strings: Any) -> Any:
     )
     with tf.control_dependencies([alike]):
         batch = pictures.stack()
-    batch.set_shape((None, None, None, _CHANNELS))
+    batch.set_shape((None, None, None, CHANNELS))
     return batch[:count]

@@ -10,21 +10,24 @@
      "files": {"frozen_inference_graph.pb": {"bytes": 236256, "sha256": "…"}, …}}
 
 `input_type` is null where the graph is the checkpoint's own, `verified` where nothing was verified.
-`files` are all others of the folder.
+In a shape, null is any size; the shape is null where not even the rank is known. `digest_of` is
+"index and sizes" of a source too large to be read for it. `files` are all others of the folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.errors import BrokenModel, file_error
 from harness.exporting.layout import MANIFEST
-from harness.signature import Signature
+from harness.signature import Signature, TensorSpec
 from harness.wheel import tensorflow_version
 
 SCHEMA = 1
@@ -72,14 +75,18 @@ class Manifest:
     files: Mapping[str, FileDigest] = field(default_factory=dict)
 
 
+def files_in(folder: Path) -> list[str]:
+    """Return the paths in `folder` of all that is no folder itself; links are not followed."""
+    return sorted(
+        (Path(where) / name).relative_to(folder).as_posix()
+        for where, folders, files in os.walk(folder)
+        for name in (*files, *(each for each in folders if (Path(where) / each).is_symlink()))
+    )
+
+
 def digests_of(folder: Path) -> dict[str, FileDigest]:
-    """Return the digest of each file in `folder`, by its path there."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): _digest(path)
-        for path in files
-        if path.name != MANIFEST
-    }
+    """Return the digest of each file in `folder` but the manifest, by its path there."""
+    return {name: _digest(folder / name) for name in files_in(folder) if name != MANIFEST}
 
 
 def as_json(manifest: Manifest, *, freezeproof: str) -> dict[str, Any]:
@@ -105,6 +112,56 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
     text = json.dumps(as_json(manifest, freezeproof=__version__), indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of the export in `folder`.
+
+    Raises:
+        BrokenModel: there is none, or it is damaged, or of a newer version of this program.
+    """
+    path = folder / MANIFEST
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BrokenModel(file_error(error)) from error
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise BrokenModel(f"{path}: this is no manifest of an export: {error}") from error
+    schema = written.get("schema") if isinstance(written, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise BrokenModel(f"{path}: it has schema {schema}, and {SCHEMA} is the newest known here")
+    try:
+        return _manifest(written)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BrokenModel(
+            f"{path}: this is no manifest of an export: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _manifest(written: Mapping[str, Any]) -> Manifest:
+    source = written["source"]
+    verified = written["verified"]
+    return Manifest(
+        signature=Signature(
+            inputs=tuple(map(_spec, written["signature"]["inputs"])),
+            outputs=tuple(map(_spec, written["signature"]["outputs"])),
+        ),
+        source=Source(**{**source, "without_average": tuple(source["without_average"])}),
+        method=written["method"],
+        collection=written["collection"],
+        input_type=written["input_type"],
+        verified=Verified(**verified) if verified is not None else None,
+        files={name: FileDigest(**digest) for name, digest in written["files"].items()},
+    )
+
+
+def _spec(written: Mapping[str, Any]) -> TensorSpec:
+    shape = written["shape"]
+    return TensorSpec(
+        name=written["name"],
+        dtype=written["dtype"],
+        shape=tuple(shape) if shape is not None else None,
+    )
 
 
 def _digest(path: Path) -> FileDigest:

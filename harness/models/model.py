@@ -16,13 +16,12 @@ from tensorflow.core.framework import graph_pb2
 from harness.domain import Domain
 from harness.errors import BrokenModel, RequestError, first_line
 from harness.graph.state import Variable
-from harness.locate import Kind
+from harness.locate import PATTERN_MARKS, Kind
 from harness.models.checkpoint_files import blame
 from harness.models.constants import Constants, LeftOut
 from harness.signature import Signature, format_shape
 
 _NO_SLICES = "Sliced checkpoints are not supported"  # tensor_slice_reader.cc, of V1 alone
-_PATTERN_MARKS = frozenset("*?[]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +163,7 @@ def open_checkpoint(prefix: str) -> Any:
         RequestError: TensorFlow would take the path for a pattern, and may read other files.
         BrokenModel: the files are missing or damaged.
     """
-    marks = _PATTERN_MARKS.intersection(str(Path(prefix).absolute()))
+    marks = PATTERN_MARKS.intersection(str(Path(prefix).absolute()))
     if marks:
         raise RequestError(
             f"--checkpoint {prefix}: TensorFlow takes {' '.join(sorted(marks))} in a path for a "

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import listed
 from harness.exporting.layout import CHECKPOINT, FROZEN_GRAPH, SAVED_MODEL, VERIFICATION
-from harness.exporting.manifest import Manifest, Source
+from harness.exporting.manifest import Manifest, Source, Verified
+from harness.signature import TensorSpec
+from harness.verdict import Verdict
 
-_LISTED = 6
+_LISTED = 3
 
 
 def render_export(manifest: Manifest, folder: Path) -> str:
@@ -20,20 +23,31 @@ def render_export(manifest: Manifest, folder: Path) -> str:
         (f"{CHECKPOINT}.*", _size(manifest, CHECKPOINT)),
     ]
     if manifest.verified is not None:
-        proved = ", proved" if manifest.verified.proved else ""
-        rows.append((VERIFICATION, f"{manifest.verified.verdict}{proved}"))
+        rows.append((VERIFICATION, _verified(manifest.verified)))
     width = max(len(name) for name, _ in rows)
     return "\n".join(
         [
             f"exported {folder}",
-            f"  inputs:  {', '.join(map(str, signature.inputs)) or 'none'}",
-            f"  outputs: {', '.join(map(str, signature.outputs))}",
+            *_tensors("inputs", signature.inputs),
+            *_tensors("outputs", signature.outputs),
             f"  values:  {source.path}{', moving averages' if source.moving_averages else ''}",
             *_without_average(source),
             *(f"  {name:{width}}  {said}" for name, said in rows),
             *([] if manifest.verified else ["  not verified"]),
         ]
     )
+
+
+def _tensors(what: str, specs: Sequence[TensorSpec]) -> list[str]:
+    """Return a line for each tensor: names of some models are long, and there are many."""
+    said = [str(spec) for spec in specs] or ["none"]
+    return [f"  {f'{what}:' if not at else '':8} {each}" for at, each in enumerate(said)]
+
+
+def _verified(found: Verified) -> str:
+    if found.verdict == Verdict.SUSPICIOUS:
+        return f"{found.verdict}: it agrees, and a warning stands"
+    return f"{found.verdict}{', proved' if found.proved else ''}"
 
 
 def _without_average(source: Source) -> list[str]:

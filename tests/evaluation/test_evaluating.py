@@ -119,6 +119,11 @@ def test_pictures_of_the_stated_size_are_not_told_to_be_resized(
     assert evaluated(freeze(shape=(None, 4, 4, 3)), read_data(str(colours))).told == ()
 
 
+def test_what_is_known_of_the_reference_is_told(colours: Path, freeze: Freeze) -> None:
+    found = evaluated(freeze(), read_data(str(colours)), told=("of other shape",))
+    assert found.told == ("of other shape",)
+
+
 def refusing(path: Path, *, above: int, name: str = "classes") -> Path:
     """Write a graph that refuses a batch in which a pixel is above a number."""
     with tf.Graph().as_default() as graph:
