@@ -7,13 +7,10 @@ import contextlib
 import json
 import os
 import re
-import signal
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from harness import __version__, console
@@ -25,6 +22,7 @@ from harness.export_verification import (
 )
 from harness.exporters.registry import method_names
 from harness.exporting.folder import check_place
+from harness.exporting.interrupt import interrupt_kept
 from harness.exporting.layout import DEFAULT_METHOD, IMAGE_TENSOR, INPUT_TYPES, check_input
 from harness.exporting.manifest import Manifest, as_json
 from harness.exporting.model_protocol import ModelRaised, load_model
@@ -213,58 +211,30 @@ def _shown() -> Iterator[Show]:
     What a model's own code prints is no result, and goes to standard error. While the export is
     verified, pytest shows what it does.
     """
-    from rich.console import Console
-
     with contextlib.ExitStack() as stack:
+        interrupt = stack.enter_context(interrupt_kept())
         stream = stack.enter_context(_standard_error())
         stack.enter_context(contextlib.redirect_stdout(stream))
-        status = Console(file=stream).status("")
-        stack.callback(status.stop)
+        is_looked_at = console.is_terminal(stream)
         quiet = stack.enter_context(contextlib.ExitStack())
-
-        check_interrupt = stack.enter_context(_interrupt_kept())
+        stack.callback(interrupt.hold)
 
         def show(step: Step) -> None:
-            check_interrupt()
-            status.stop()
+            interrupt.hold()
             quiet.close()
             if step is not Step.VERIFY:
                 quiet.enter_context(startup_noise_kept_back())
-                if console.is_terminal(stream):
-                    status.update(f"{step.value} …")
-                    status.start()
+                if is_looked_at:
+                    quiet.callback(_write, stream, "\r\x1b[K")
+                    _write(stream, f"{step.value} …")
+            interrupt.let_go()
 
         yield show
 
 
-@contextlib.contextmanager
-def _interrupt_kept() -> Iterator[Callable[[], None]]:
-    """Give what raises KeyboardInterrupt once Ctrl-C was pressed.
-
-    TensorFlow calls Python in places where an exception is written to standard error and forgotten.
-    """
-    is_pressed = False
-
-    def press(number: int, frame: FrameType | None) -> None:
-        nonlocal is_pressed
-        is_pressed = True
-        signal.default_int_handler(number, frame)
-
-    def check() -> None:
-        if is_pressed:
-            raise KeyboardInterrupt
-
-    is_ours = (
-        threading.current_thread() is threading.main_thread()  # which alone may set handlers
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if is_ours:
-        signal.signal(signal.SIGINT, press)
-    try:
-        yield check
-    finally:
-        if is_ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
 
 
 def _standard_error() -> TextIO:

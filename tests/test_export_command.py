@@ -508,8 +508,8 @@ def test_on_a_terminal_progress_is_shown_and_wiped(checkpoint: Path, here: Path)
     )
     assert code == 0
     assert "reading graph and checkpoint …" in written
-    assert "\x1b[2K" in written
-    left = written.rpartition("\x1b[2K")[2]
+    assert "writing the SavedModel …\r\x1b[K" in written
+    left = written.rpartition("\x1b[K")[2]
     assert left.startswith("exported exported\r\n")
 
 
