@@ -156,7 +156,11 @@ COMMANDS = (
                 line="export --checkpoint runs/model.ckpt-1000 --output-dir exported --json",
             ),
         ),
-        exit_codes=((0, "exported"), (1, "the model is at fault"), _MISTAKEN),
+        exit_codes=(
+            (0, "exported"),
+            (1, "the model is at fault, or the export differs: none is put in place"),
+            (4, "the command is mistaken, or the code of --model fails"),
+        ),
     ),
     Command(
         name="evaluate",

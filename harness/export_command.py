@@ -10,6 +10,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -105,10 +106,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_export(known: argparse.Namespace) -> int:
     """Export, verify, and say what is there now; return the exit code."""
     try:
-        _check(known)
+        place = _checked(known)
         require_tensorflow()
         with tempfile.TemporaryDirectory(prefix="freezeproof-") as folder:
-            manifest = _exported(known, Path(folder))
+            manifest = _exported(known, place, Path(folder))
     except ModelRaised as error:
         sys.stderr.write(error.traceback())
         return console.refuse(str(error), console.MISTAKEN)
@@ -123,8 +124,11 @@ def run_export(known: argparse.Namespace) -> int:
     return 0
 
 
-def _check(known: argparse.Namespace) -> None:
-    """Refuse what makes no sense before TensorFlow is imported, which takes seconds."""
+def _checked(known: argparse.Namespace) -> Path:
+    """Return where the export goes, wherever the model's code changes to.
+
+    What makes no sense is refused before TensorFlow is imported, which takes seconds.
+    """
     for names, is_out, why in (
         (_OF_OWN_GRAPH, known.model, "goes with the checkpoint's own graph; --model builds one"),
         (_OF_REBUILDING, not known.model, "goes with --model"),
@@ -141,36 +145,37 @@ def _check(known: argparse.Namespace) -> None:
     read_settings(lambda option: stated.get(option.name))
     if not is_url(known.checkpoint):
         locate(known.checkpoint)
-    check_place(known.output_dir)
+    place = check_place(known.output_dir)
     if not known.no_verify:
         check_verification_place(known.output_dir)
+    return place
 
 
-def _exported(known: argparse.Namespace, scratch: Path) -> Manifest:
+def _exported(known: argparse.Namespace, place: Path, scratch: Path) -> Manifest:
     with _shown() as show:
         show(Step.READ)
         from harness.exporting.building import Rebuilding
         from harness.exporting.exporting import How, export_own_graph, export_rebuilt
 
         request = request_of(known, known.checkpoint, scratch)
-        how = How(method=known.method, show=show, verify=_verifying(known))
+        how = How(method=known.method, show=show, verify=_verifying(known, place))
         try:
             if not known.model:
-                return export_own_graph(request, known.output_dir, how=how)
+                return export_own_graph(request, place, how=how)
             what = Rebuilding(
                 input_type=known.input_type or IMAGE_TENSOR,
                 model=load_model(known.model),
                 input_shape=_sizes(known.input_shape),
                 additional_outputs=tuple(_names(known.extra_outputs)),
             )
-            return export_rebuilt(what, request, known.output_dir, how=how)
+            return export_rebuilt(what, request, place, how=how)
         except ModelRaised:
             raise
         except FreezeproofError as error:
             raise type(error)(request.said(str(error))) from error
 
 
-def _verifying(known: argparse.Namespace) -> Verify | None:
+def _verifying(known: argparse.Namespace, place: Path) -> Verify | None:
     if known.no_verify:
         return None
     options = [
@@ -180,7 +185,7 @@ def _verifying(known: argparse.Namespace) -> Verify | None:
         for value in _values(getattr(known, option.name))
     ]
     stdout = 2 if known.json else None
-    return lambda written: verify(written, known.output_dir, options=options, stdout=stdout)
+    return partial(verify, output=place, said=known.output_dir, options=options, stdout=stdout)
 
 
 def _values(given: object) -> list[str]:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 _VERIFIED = (FROZEN_GRAPH, SAVED_MODEL)
 _REPORT, _GRAPH, _FAILURES, _CONFIGURATION = "report.json", "graph.meta", "failures", "pytest.ini"
-_HANDS_OVER, _COPY = "harness.suite.handing_over", "--freezeproof-report-copy"
+_HANDS_OVER = "harness.suite.handing_over"
+_COPY, _STAGED = "--freezeproof-report-copy", "--freezeproof-staged"
+"""Its options; importing it would import pytest."""
 _OF_OTHER_TESTS = frozenset({"PYTEST_ADDOPTS", "PYTEST_PLUGINS"})
 _START = (
     "import sys; sys.path.pop(0); sys.path.append(sys.argv.pop(1)); "
@@ -69,12 +71,17 @@ def check_verification_place(output: Path) -> None:
 
 
 def verify(
-    written: Written, output: Path, *, options: Sequence[str] = (), stdout: int | None = None
+    written: Written,
+    output: Path,
+    *,
+    said: Path | None = None,
+    options: Sequence[str] = (),
+    stdout: int | None = None,
 ) -> Verified:
     """Hold what was written against its reference, and leave the report in the export.
 
-    `options` are further ones of the plugin; `stdout` is the file descriptor that pytest writes to,
-    by default our own.
+    `said` is what the user calls `output`. `options` are further ones of the plugin; `stdout` is
+    the file descriptor that pytest writes to, by default our own.
 
     Raises:
         VerificationFailed: it differs, or nothing was compared; `verification_folder` tells why.
@@ -84,19 +91,23 @@ def verify(
     folder.mkdir(parents=True)
     is_of_use = False
     try:
-        code = _run_pytest(written, folder, options, stdout)
-        report = folder / _REPORT
-        _say_urls(folder, written.request)
+        # Aside at first: another export to the same place may be verifying too.
+        report = written.folder.with_name(_REPORT)
+        code = _run_pytest(written, folder, [*options, f"{_COPY}={report}"], stdout)
         text = report.read_text(encoding="utf-8") if report.is_file() and code >= 0 else ""
         model = read_report(text).models[0] if text else None
         if code or model is None or not _is_good(model):
             is_of_use = bool(text)
-            raise VerificationFailed(
-                f"{output}: not exported, since {_why(code, report if is_of_use else None)}"
-            )
+            place = said or output
+            kept = verification_folder(place) / _REPORT if is_of_use else None
+            if is_of_use:
+                shutil.move(report, folder / _REPORT)
+                _say_urls(folder, written.request)
+            raise VerificationFailed(f"{place}: not exported, since {_why(code, kept)}")
     finally:
         if not is_of_use:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+    text = written.request.said(text)
     (written.folder / VERIFICATION).write_text(text, encoding="utf-8")
     return Verified(
         verdict=str(model.verdict), proved=all(each.is_proved for each in model.candidates)
@@ -177,7 +188,7 @@ def _command(export: Path, request: Request, folder: Path) -> list[str]:
         *stated,
         "--export-methods=none",
         *(f"--frozen={export / name}" for name in _VERIFIED),
-        f"{_COPY}={folder / _REPORT}",
+        _STAGED,
         f"--repro-dir={folder / _FAILURES}",
     ]
 

@@ -325,6 +325,7 @@ class TestAnExportThatIsWrong:
 
         (failure,) = (p for p in Path("exported.verification/failures").iterdir() if p.is_dir())
         assert f"replay with: freezeproof replay {failure}\n" in out
+        assert "reproduce with" not in out  # what was compared is gone
         assert main(["replay", str(failure)]) == 1
         said, _ = capfd.readouterr()
         assert said.splitlines()[0] == "FAILED"

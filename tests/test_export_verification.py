@@ -51,8 +51,14 @@ class Pytest:
         if self.error is not None:
             raise self.error
         if self.report:
-            (folder / "report.json").write_text(self.report)
+            self.place.write_text(self.report)
         return subprocess.CompletedProcess(command, self.code)
+
+    @property
+    def place(self) -> Path:
+        """Where the report is wanted."""
+        (option,) = (a for a in self.command if a.startswith("--freezeproof-report-copy="))
+        return Path(option.partition("=")[2])
 
     @property
     def folder(self) -> Path:
@@ -126,8 +132,9 @@ def test_frozen_graph_and_saved_model_are_held_against_the_reference(
         "--export-methods=none",
         f"--frozen={written.folder}/frozen_inference_graph.pb",
         f"--frozen={written.folder}/saved_model",
-        f"--freezeproof-report-copy={folder}/report.json",
+        "--freezeproof-staged",
         f"--repro-dir={folder}/failures",
+        f"--freezeproof-report-copy={written.folder.parent}/report.json",
     ]
 
 
@@ -219,6 +226,19 @@ def test_what_does_not_pass_is_kept_out(  # noqa: PLR0917
     )
     assert folder.exists() == is_left
     assert not (written.folder / "verification.json").exists()
+
+
+def test_a_failure_is_told_by_the_name_that_the_user_gave(
+    delegated: Pytest, written: Written, output: Path
+) -> None:
+    delegated.code = 1
+    with pytest.raises(VerificationFailed) as caught:
+        verify(written, output, said=Path("model"))
+    assert str(caught.value) == (
+        "model: not exported, since verification failed; the report is model.verification/"
+        "report.json"
+    )
+    assert (verification_folder(output) / "report.json").is_file()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143), OSError("no pytest")])

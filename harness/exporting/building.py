@@ -68,6 +68,7 @@ def rebuild(what: Rebuilding) -> Rebuilt:
         ModelRaised: the model's own code fails.
     """
     shape = what.shape()
+    _check_collection(what.collection)
     model = checked(what.model, "model")
     graph = tf.Graph()
     with graph.as_default():
@@ -91,6 +92,15 @@ def rebuild(what: Rebuilding) -> Rebuilt:
     (fed,) = inputs = (canonical(source.placeholder.name),)
     _check_fed(meta_graph.graph_def, fed, tuple(outputs))
     return Rebuilt(meta_graph=meta_graph, inputs=inputs, outputs=tuple(outputs))
+
+
+def _check_collection(name: str) -> None:
+    """Refuse a collection that TensorFlow has for something else: of variables, for example."""
+    if name in vars(tf.compat.v1.GraphKeys).values():
+        raise RequestError(
+            f"output_collection_name {name!r}: TensorFlow keeps something else under it; "
+            f"{DEFAULT_COLLECTION} is the usual one"
+        )
 
 
 def _check_fed(graph_def: graph_pb2.GraphDef, fed: str, outputs: tuple[str, ...]) -> None:

@@ -124,7 +124,7 @@ def _export(
 ) -> Manifest:
     if how.method not in method_names():
         load_method(how.method)  # which says what there is
-    check_place(output)
+    output = check_place(output)  # absolute: the model's code may go elsewhere
     with workplace(output) as place:
         request = request_in(place.aside)
         how.show(Step.READ)

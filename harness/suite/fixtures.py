@@ -85,7 +85,9 @@ def settle(
         request.node.user_properties.append((PROPERTY, write_record(record)))
         if result.status is Status.FAILED:
             again = _again(request)
-            lines = [f"{result.stage}: {result.reason}", f"reproduce with: {again}"]
+            lines = [f"{result.stage}: {result.reason}"]
+            if not getattr(request.config.option, "freezeproof_staged", False):
+                lines.append(f"reproduce with: {again}")
             export = proof.exported(candidate) if candidate is not None else None
             if candidate is not None and export is not None:
                 kept = keep_failure(

@@ -11,11 +11,16 @@ from pathlib import Path
 import pytest
 
 OPTION = "--freezeproof-report-copy"
+STAGED = "--freezeproof-staged"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option, which is of no use to a user."""
+    """Add the options, which are of no use to a user.
+
+    The second says that what is compared is not in its place yet: no command will find it again.
+    """
     parser.addoption(OPTION, dest="freezeproof_report_copy", help=argparse.SUPPRESS)
+    parser.addoption(STAGED, dest="freezeproof_staged", action="store_true", help=argparse.SUPPRESS)
 
 
 @pytest.hookimpl(trylast=True)

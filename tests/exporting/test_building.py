@@ -372,3 +372,11 @@ def test_a_placeholder_that_no_output_needs_is_none_of_the_inputs() -> None:
             return super().predict(preprocessed)
 
     assert built(Learning()).inputs == ("image_tensor",)
+
+
+@pytest.mark.parametrize("name", ["variables", "trainable_variables", "savers"])
+def test_a_collection_that_tensorflow_keeps_something_in_is_refused(name: str) -> None:
+    assert refused(Model(), collection=name) == (
+        f"output_collection_name '{name}': TensorFlow keeps something else under it; inference_op "
+        f"is the usual one"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -302,6 +303,48 @@ def test_a_method_that_cannot_is_named(
         export_own_graph(request, tmp_path / "model", how=How(method=method))
     assert str(caught.value) == message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_a_method_makes_up_are_made_the_models_own(
+    checkpoint: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renaming(model: Any, folder: Path) -> Export:
+        path = registry.load_method("direct").export(model, folder).path
+        graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+        for node in graph_def.node:
+            node.name = f"own_{node.name}"
+            node.input[:] = [f"own_{name}" for name in node.input]
+        path.write_bytes(graph_def.SerializeToString())
+        names = (*model.signature.input_names, *model.signature.output_names)
+        return Export(path=path, names={name: f"own_{name}" for name in names})
+
+    found = Method(name="renaming", summary="", export=renaming)
+    monkeypatch.setattr(registry, "_renaming", found, raising=False)
+    entry = registry._Own(value=f"{registry.__name__}:_renaming", summary="")
+    monkeypatch.setitem(registry._OWN, "renaming", entry)
+    request = Request(path=checkpoint, outputs=("Softmax",))
+    export_own_graph(request, place, how=How(method="renaming"))
+    frozen = (place / "frozen_inference_graph.pb").read_bytes()
+    names = {node.name for node in tf.compat.v1.GraphDef.FromString(frozen).node}
+    assert {"images", "Softmax"} <= names
+    assert not {"own_images", "own_Softmax"} & names
+    assert "own_MatMul" in names
+
+
+def test_a_model_that_changes_the_working_folder_takes_nothing_along(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wandering(Model):
+        def predict(self, preprocessed: Any) -> Any:
+            os.chdir(elsewhere)
+            return super().predict(preprocessed)
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    export_inference_graph("image_tensor", Wandering(), checkpoint, "model")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["elsewhere", "model"]
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_what_verifies_sees_the_export_before_it_is_in_its_place(
