@@ -19,6 +19,7 @@ from harness.errors import BrokenModel, FreezeproofError, RequestError, Unsuppor
 from harness.export_verification import (
     VerificationFailed,
     check_verification_place,
+    remove_report,
     verify,
 )
 from harness.exporters.registry import method_names
@@ -110,6 +111,7 @@ def run_export(known: argparse.Namespace) -> int:
         require_tensorflow()
         with tempfile.TemporaryDirectory(prefix="freezeproof-") as folder:
             manifest = _exported(known, place, Path(folder))
+        remove_report(place)  # of an earlier export, that failed
     except ModelRaised as error:
         sys.stderr.write(error.traceback())
         return console.refuse(str(error), console.MISTAKEN)
@@ -146,8 +148,7 @@ def _checked(known: argparse.Namespace) -> Path:
     if not is_url(known.checkpoint):
         locate(known.checkpoint)
     place = check_place(known.output_dir)
-    if not known.no_verify:
-        check_verification_place(known.output_dir)
+    check_verification_place(known.output_dir)
     return place
 
 

@@ -7,18 +7,20 @@ export failed: the report, the graph of the reference, and what failed, to be re
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import harness
 from harness.errors import FreezeproofError, RequestError, listed
+from harness.exporting.holding import LOCK, held, taken_over
 from harness.exporting.layout import FROZEN_GRAPH, SAVED_MODEL, VERIFICATION
 from harness.exporting.manifest import Verified
 from harness.report.json_text import read_report
@@ -39,7 +41,7 @@ _START = (
     "import runpy; runpy.run_module('pytest', run_name='__main__')"
 )
 """Starts pytest; what lies in the current folder takes the place of no module."""
-_OWN = frozenset({_REPORT, _GRAPH, _FAILURES, _CONFIGURATION})
+_OWN = frozenset({_REPORT, _GRAPH, _FAILURES, _CONFIGURATION, LOCK})
 
 
 class VerificationFailed(FreezeproofError):
@@ -70,6 +72,31 @@ def check_verification_place(output: Path) -> None:
         )
 
 
+def remove_report(output: Path) -> None:
+    """Remove what an earlier verification left, where none is running there.
+
+    Raises:
+        RequestError: one is.
+    """
+    folder = verification_folder(output)
+    with taken_over(folder) as is_over:
+        with _told_if_taken(folder, output):
+            if (folder / LOCK).exists() and not is_over:
+                raise FileExistsError
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told_if_taken(folder: Path, output: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise RequestError(
+            f"--output-dir {output}: another export to it is being verified, in {folder}: wait for "
+            f"it, and export again"
+        ) from error
+
+
 def verify(
     written: Written,
     output: Path,
@@ -86,25 +113,25 @@ def verify(
     Raises:
         VerificationFailed: it differs, or nothing was compared; `verification_folder` tells why.
     """
+    remove_report(output)
     folder = verification_folder(output)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    with _told_if_taken(folder, output):
+        folder.mkdir(parents=True)
     is_of_use = False
     try:
-        # Aside at first: another export to the same place may be verifying too.
-        report = written.folder.with_name(_REPORT)
-        code = _run_pytest(written, folder, [*options, f"{_COPY}={report}"], stdout)
-        text = report.read_text(encoding="utf-8") if report.is_file() and code >= 0 else ""
-        model = read_report(text).models[0] if text else None
-        if code or model is None or not _is_good(model):
-            is_of_use = bool(text)
-            place = said or output
-            kept = verification_folder(place) / _REPORT if is_of_use else None
-            if is_of_use:
-                shutil.move(report, folder / _REPORT)
-                _say_urls(folder, written.request)
-            raise VerificationFailed(f"{place}: not exported, since {_why(code, kept)}")
+        with held(folder):
+            code, text = _report(written, folder, options, stdout)
+            model = read_report(text).models[0] if text else None
+            if code or model is None or not _is_good(model):
+                is_of_use = bool(text)
+                if is_of_use:
+                    (folder / _REPORT).write_text(text, encoding="utf-8")
+                    _say_urls(folder, written.request)
+                place = said or output
+                kept = verification_folder(place) / _REPORT if is_of_use else None
+                raise VerificationFailed(f"{place}: not exported, since {_why(code, kept)}")
     finally:
+        (folder / LOCK).unlink(missing_ok=True)
         if not is_of_use:
             shutil.rmtree(folder, ignore_errors=True)
     text = written.request.said(text)
@@ -128,6 +155,17 @@ def _why(code: int, report: Path | None) -> str:
     if report is None:
         return "verification failed; the output above says why"
     return f"verification {'failed' if code else 'did not compare it'}; the report is {report}"
+
+
+def _report(
+    written: Written, folder: Path, options: Sequence[str], stdout: int | None
+) -> tuple[int, str]:
+    """Return pytest's exit code and the report, "" where there is none that is whole."""
+    # Not in the folder: what an earlier run left running may write there.
+    path = written.folder.with_name(_REPORT)
+    code = _run_pytest(written, folder, [*options, f"{_COPY}={path}"], stdout)
+    is_whole = path.is_file() and code >= 0
+    return code, path.read_text(encoding="utf-8") if is_whole else ""
 
 
 def _run_pytest(written: Written, folder: Path, options: Sequence[str], stdout: int | None) -> int:

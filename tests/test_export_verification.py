@@ -16,10 +16,12 @@ from harness.errors import RequestError
 from harness.export_verification import (
     VerificationFailed,
     check_verification_place,
+    remove_report,
     verification_folder,
     verify,
 )
 from harness.exporting.exporting import Written
+from harness.exporting.holding import held
 from harness.report.json_text import write_report
 from harness.subject import Copy, Request
 from harness.verdict import (
@@ -241,6 +243,27 @@ def test_a_failure_is_told_by_the_name_that_the_user_gave(
     assert (verification_folder(output) / "report.json").is_file()
 
 
+def test_one_export_is_verified_at_a_time(
+    delegated: Pytest, written: Written, output: Path
+) -> None:
+    folder = verification_folder(output)
+    folder.mkdir(parents=True)
+    with held(folder), pytest.raises(RequestError, match="another export to it is being verified"):
+        verify(written, output)
+    assert not delegated.command
+    verify(written, output)
+    assert delegated.command
+
+
+def test_what_an_export_that_failed_left_is_removed(output: Path) -> None:
+    folder = verification_folder(output)
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text("{}")
+    remove_report(output)
+    assert not folder.exists()
+    remove_report(output)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143), OSError("no pytest")])
 def test_an_end_in_between_leaves_nothing(
     delegated: Pytest, written: Written, output: Path, error: BaseException
@@ -258,7 +281,7 @@ def test_what_an_earlier_one_left_is_replaced(
     failures.mkdir(parents=True)
     (failures / "old").write_text("")
     verify(written, output)
-    assert set(delegated.seen) == {"pytest.ini"}
+    assert set(delegated.seen) == {"pytest.ini", "lock"}
     assert not verification_folder(output).exists()
 
 

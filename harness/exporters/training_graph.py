@@ -39,11 +39,12 @@ def training_meta_graph(model: Model) -> meta_graph_pb2.MetaGraphDef:
         meta.graph_def.node.extend(_saver_nodes(within_reach))
         meta.graph_def.node.extend(_own_reads(model))
         meta.saver_def.CopyFrom(saver_def())
-        variables = [_variable_def(variable) for variable in within_reach]
-        for key in ("variables", "trainable_variables"):
-            meta.collection_def[key].bytes_list.value.extend(
-                variable.SerializeToString() for variable in variables
-            )
+        trained = [variable for variable in within_reach if variable.is_trainable]
+        for key, variables in (("variables", within_reach), ("trainable_variables", trained)):
+            if variables:  # a collection that holds nothing is of no type
+                meta.collection_def[key].bytes_list.value.extend(
+                    _variable_def(variable).SerializeToString() for variable in variables
+                )
     return meta
 
 
@@ -182,7 +183,7 @@ def _variable_def(variable: Variable) -> variable_pb2.VariableDef:
         initializer_name=f"{_SCOPE}/restore_all",
         snapshot_name=f"{_value_of(variable)}:0",
         is_resource=variable.is_resource,
-        trainable=True,
+        trainable=variable.is_trainable,
     )
 
 

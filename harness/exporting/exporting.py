@@ -24,6 +24,7 @@ from harness.exporting.layout import (
 )
 from harness.exporting.manifest import Manifest, Source, Verified, digests_of, write_manifest
 from harness.exporting.original_names import with_original_names
+from harness.exporting.reading_back import check_checkpoint, check_saved_model
 from harness.exporting.steps import Show, Step, show_nothing
 from harness.graph.lint import obstacle
 from harness.graph.op_registration import check_registered
@@ -132,10 +133,11 @@ def _export(
         _check(model, is_rebuilt=input_type is not None)
         how.show(Step.CHECKPOINT)
         written = write_checkpoint(model, place.export / CHECKPOINT, collection=collection)
+        check_checkpoint(written, collection=collection)
         how.show(Step.FREEZE)
         _freeze(written, how.method, place.export / FROZEN_GRAPH, place.aside / "method")
         how.show(Step.SAVED_MODEL)
-        write_saved_model(written, place.export / SAVED_MODEL)
+        check_saved_model(write_saved_model(written, place.export / SAVED_MODEL), model.signature)
         verified = None
         if how.verify is not None:
             how.show(Step.VERIFY)

@@ -18,6 +18,8 @@ _OWN = Path(__file__).parents[1]
 _OF_OTHERS = tuple(
     f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
+_INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of what is installed, be it in another environment that this one shows."""
 _REMEDIES = {
     "EagerTensor without building a function": "what preprocess, predict and postprocess use must "
     "be made by them, variables too: they are called in a graph of their own",
@@ -173,7 +175,9 @@ def _place(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not _is_ours(frame.filename) and not frame.filename.startswith(("<", *_OF_OTHERS))
+        if not _is_ours(frame.filename)
+        and not frame.filename.startswith(("<", *_OF_OTHERS))
+        and not _INSTALLED & set(Path(frame.filename).parts)
     ]
     return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
 

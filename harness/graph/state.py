@@ -50,9 +50,10 @@ class Variable:
     `name` is the node's, and of a node inside a library function "NODE of the function FUNCTION":
     a node of the main graph may have the same. `key` is the tensor's name in the checkpoint;
     `slice_spec` is "" or, for a shard of a partitioned variable, the saver's "10 4 0,5:0,4": full
-    shape, then start,length by dimension. `is_local` says that it is in the collection of local
-    variables, `is_left_out` that the graph's saver does not restore it; `restored_into` is then the
-    other variable, if any, that it restores `key` into.
+    shape, then start,length by dimension. `is_trainable` is False where the graph lists those that
+    are, and this is none of them; `is_local` says that it is in the collection of local variables,
+    `is_left_out` that the graph's saver does not restore it; `restored_into` is then the other
+    variable, if any, that it restores `key` into.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Variable:
     slice_spec: str = ""
     function: str = ""
     resource: Resource | None = None
+    is_trainable: bool = True
     is_local: bool = False
     is_left_out: bool = False
     restored_into: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from harness.models.proto_file import META_GRAPH_DEF, making_sense_of, read_grap
 from harness.models.variables import local_variables_of, trainable_variables_of
 
 AVERAGE_SUFFIX = "/ExponentialMovingAverage"
+_AVERAGE = re.compile(r"average|(^|[/_])(avg|ema)([/_]|$)", re.IGNORECASE)
 
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # trackable/base.py, OBJECT_GRAPH_PROTO_KEY
 
@@ -65,14 +67,17 @@ def open_checkpoint_model(
             local_variables=local_variables_of(meta),
         )
     _check_keys(model, saved, meta_path)
-    model = replace(model, meta_path=meta_path)
-    trainable = trainable_variables_of(meta)
+    model = replace(
+        model,
+        meta_path=meta_path,
+        variables=_told_trainable(model.variables, trainable_variables_of(meta)),
+    )
     if moving_averages:
-        return _averaged(model, saved, trainable)
+        return _averaged(model, saved)
     unknown = {name: entry for name, entry in entries.items() if name not in known}
     return replace(
         model,
-        without_average=_without_average(model, unknown, known, trainable),
+        without_average=_without_average(model, unknown, known),
         unread_averages=_unread_averages(model, saved),
     )
 
@@ -139,25 +144,29 @@ def _without_average(
     model: Model,
     unknown: Mapping[str, CheckpointEntry],
     known: Collection[str],
-    trainable: Collection[Resource] | None,
 ) -> tuple[str, ...]:
     """Return the variables that go by the name of a node whose entry the checkpoint lacks.
 
-    They need not be that node: a further node of its resource takes the same value. Those that may
-    have no average are among them where the saver asks for something else.
+    They need not be that node: a further node of its resource takes the same value. Those that are
+    not trained, the statistics of a batch norm for example, never have an average: they are among
+    them where the saver asks for something else.
     """
     return tuple(
         v.name
         for v in model.variables
         if v.key in unknown
         and v.name not in known
-        and (_may_have_average(v, trainable) or not unknown[v.key].key.endswith(AVERAGE_SUFFIX))
+        and (v.is_trainable or not unknown[v.key].key.endswith(AVERAGE_SUFFIX))
     )
 
 
-def _may_have_average(variable: Variable, trainable: Collection[Resource] | None) -> bool:
-    """Say whether training may have kept an average: not of the statistics of a batch norm."""
-    return trainable is None or variable.resource is None or variable.resource in trainable
+def _told_trainable(
+    variables: tuple[Variable, ...], trainable: Collection[Resource] | None
+) -> tuple[Variable, ...]:
+    return tuple(
+        replace(v, is_trainable=trainable is None or v.resource is None or v.resource in trainable)
+        for v in variables
+    )
 
 
 def _unread_averages(model: Model, saved: dict[str, list[int]]) -> tuple[str, ...]:
@@ -169,18 +178,26 @@ def _unread_averages(model: Model, saved: dict[str, list[int]]) -> tuple[str, ..
     )
 
 
-def _averaged(
-    model: Model, saved: dict[str, list[int]], trainable: Collection[Resource] | None
-) -> Model:
+def _averaged(model: Model, saved: dict[str, list[int]]) -> Model:
     averages = tuple(_average(variable, saved) for variable in model.variables)
     raw = [variable for variable in averages if not variable.key.endswith(AVERAGE_SUFFIX)]
     if len(raw) == len(averages):
         raise RequestError(
             f"--moving-averages: the checkpoint {model.path} holds no tensor "
-            f"NAME{AVERAGE_SUFFIX} of a variable on the path"
+            f"NAME{AVERAGE_SUFFIX} of a variable on the path{_other_averages(model, saved)}"
         )
-    without = tuple(variable.name for variable in raw if _may_have_average(variable, trainable))
+    without = tuple(variable.name for variable in raw if variable.is_trainable)
     return replace(model, variables=averages, without_average=without)
+
+
+def _other_averages(model: Model, saved: dict[str, list[int]]) -> str:
+    """Return what may be averages under other names, as an optimiser or a scope gives them."""
+    names = [
+        key
+        for key in sorted(saved)
+        if _AVERAGE.search(key) and any(variable.name in key for variable in model.variables)
+    ]
+    return f"; it holds {listed(names)}, which no option maps" if names else ""
 
 
 def _average(variable: Variable, saved: dict[str, list[int]]) -> Variable:

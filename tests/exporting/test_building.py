@@ -72,6 +72,23 @@ def test_the_model_gets_floats_of_the_given_shape() -> None:
     assert seen == [(tf.float32, [None, 28, None, 3]), (tf.float32, [None, None, None, 3])]
 
 
+@pytest.mark.parametrize("is_encoded", [False, True], ids=["pixels", "PNG"])
+def test_pixels_come_to_the_model_as_they_are(is_encoded: bool) -> None:
+    class Passing(Model):
+        def preprocess(self, inputs: Any) -> Any:
+            tf.identity(inputs, name="seen")
+            return super().preprocess(inputs)
+
+    pixels = np.array([[[[0, 1, 255], [7, 128, 254]]]], np.uint8)
+    kind = "encoded_image_string_tensor" if is_encoded else "image_tensor"
+    feeds = [tf.io.encode_png(pixels[0]).numpy()] if is_encoded else pixels
+    rebuilt = built(Passing(), input_type=kind)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(rebuilt.meta_graph.graph_def, name="")
+        seen = session.run("seen:0", {f"{kind}:0": feeds})
+    np.testing.assert_array_equal(seen, pixels.astype(np.float32))
+
+
 def test_a_model_makes_all_variables_anew_each_time() -> None:
     first, second = built(Model()), built(Model())
     assert ops(first) == ops(second)

@@ -202,7 +202,8 @@ def build_averaged(*, reads_average: bool = False) -> None:
         f"w{AVERAGE}", (3, 3), initializer=v1.random_normal_initializer(), trainable=False
     )
     y = tf.matmul(tf.matmul(colours(), w), u)
-    tf.identity(tf.matmul(y, average) if reads_average else y, name="y")
+    y = tf.identity(tf.matmul(y, average) if reads_average else y, name="y")
+    tf.split(y, (1, 2), axis=1, name="halves")
 
 
 @pytest.mark.parametrize("reads_average", [False, True])
@@ -348,25 +349,29 @@ def test_a_value_that_was_written_otherwise_is_refused(
 
 def test_the_graph_is_what_plain_tensorflow_imports(tmp_path: Path) -> None:
     prefix = saved(tmp_path, build_averaged)
-    export_own_graph(Request(path=prefix, outputs=("y",)), tmp_path / "exported")
+    export_own_graph(Request(path=prefix, outputs=("y", "halves:1")), tmp_path / "exported")
 
-    with tf.Graph().as_default():
+    with tf.Graph().as_default() as graph:
         v1.train.import_meta_graph(str(tmp_path / "exported" / "model.ckpt.meta"))
 
-        (output,) = v1.get_collection(COLLECTION)
-        assert output is v1.get_default_graph().get_tensor_by_name("y:0")
+        outputs = v1.get_collection(COLLECTION)
+        assert outputs == [graph.get_tensor_by_name(name) for name in ("y:0", "halves:1")]
         assert sorted(variable.op.name for variable in v1.global_variables()) == ["u", "w"]
+        assert [variable.op.name for variable in v1.trainable_variables()] == ["w"]
 
 
 def test_the_graph_tells_its_signature(tmp_path: Path) -> None:
     prefix = saved(tmp_path, build_averaged)
-    export_own_graph(Request(path=prefix, outputs=("y",)), tmp_path / "exported")
+    export_own_graph(Request(path=prefix, outputs=("y", "halves:1")), tmp_path / "exported")
 
     meta = v1.MetaGraphDef.FromString((tmp_path / "exported" / "model.ckpt.meta").read_bytes())
 
     served = meta.signature_def["serving_default"]
     assert {name: info.name for name, info in served.inputs.items()} == {"x": "x:0"}
-    assert {name: info.name for name, info in served.outputs.items()} == {"y": "y:0"}
+    assert {name: info.name for name, info in served.outputs.items()} == {
+        "y": "y:0",
+        "halves:1": "halves:1",
+    }
 
 
 def test_a_saved_model_of_tensorflow_2_has_a_checkpoint_too(
