@@ -82,7 +82,7 @@ def rebuild(what: Rebuilding) -> Rebuilt:
             with users_code("graph_hook_fn"):
                 what.graph_hook()
         for name in what.additional_outputs:
-            tensor = _additional(graph, name)
+            tensor = _additional(graph, name, fed=source.placeholder)
             outputs.setdefault(canonical(tensor.name), tensor)
         for tensor in outputs.values():
             graph.add_to_collection(what.collection, tensor)
@@ -202,15 +202,24 @@ def _under_name(graph: Any, name: str, tensor: Any) -> Any:
     return tf.identity(tensor, name=f"{name}/")
 
 
-def _additional(graph: Any, name: str) -> Any:
+def _additional(graph: Any, name: str, *, fed: Any) -> Any:
+    option = f"--extra-outputs {name}"
     try:
-        return graph.get_tensor_by_name(session_name(name))
+        tensor = graph.get_tensor_by_name(session_name(name))
     except (KeyError, ValueError) as error:
         known = [operation.name for operation in graph.get_operations()]
         raise RequestError(
-            f"--extra-outputs {name}: the graph has no such tensor"
+            f"{option}: the graph has no such tensor"
             f"{nearest(canonical(name).partition(':')[0], known)}"
         ) from error
+    if tensor is fed:
+        raise RequestError(f"{option}: this is the input")
+    if tensor.dtype in _WITHOUT_VALUE:
+        raise RequestError(
+            f"{option}: this is a handle ({tensor.dtype.name}) that is worth nothing outside the "
+            f"graph: name what is read from it"
+        )
+    return tensor
 
 
 def _operation(graph: Any, name: str) -> Any:

@@ -182,6 +182,21 @@ def test_an_additional_output_that_is_none_is_told_with_the_nearest(name: str) -
         assert said.partition("nearest: ")[2].startswith("MatMul")
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("image_tensor", "this is the input"),
+        (
+            "weights:0",
+            "this is a handle (resource) that is worth nothing outside the graph: name what is "
+            "read from it",
+        ),
+    ],
+)
+def test_an_additional_output_should_have_a_value_of_its_own(name: str, why: str) -> None:
+    assert refused(Model(), additional_outputs=(name,)) == f"--extra-outputs {name}: {why}"
+
+
 def test_the_hook_is_called_in_the_finished_graph() -> None:
     seen = []
 
