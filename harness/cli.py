@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 import traceback
@@ -33,6 +34,8 @@ _ITS_OWN_MISTAKE = "this is a mistake of freezeproof itself: please report it, w
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    if sys.stderr is None:  # started without one; what is meant for it must not go elsewhere
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (to the end)
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         if sys.stdout is not None:

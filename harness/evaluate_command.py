@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import console
-from harness.errors import BrokenModel, RequestError, file_error
+from harness.errors import RequestError
 from harness.locate import locate
 from harness.wheel import require_tensorflow, startup_noise_kept_back
+
+_MOST_DIGITS = 9
 
 if TYPE_CHECKING:
     from harness.evaluation.result import Evaluation
@@ -79,14 +81,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_evaluate(known: argparse.Namespace) -> int:
     """Print the evaluation and return the exit code."""
-    try:
-        least = _share(known.min_accuracy)
-        evaluation = _evaluated(known)
-    except (RequestError, BrokenModel) as error:
-        is_of_request = isinstance(error, RequestError)
-        return console.refuse(str(error), console.MISTAKEN if is_of_request else console.BROKEN)
-    except OSError as error:
-        return console.refuse(file_error(error), console.MISTAKEN)
+    for name, value in vars(known).items():
+        if value == "":  # as of a variable of the shell that is not set
+            raise RequestError(f"--{name.replace('_', '-')}: it is empty")
+    least = _share(known.min_accuracy)
+    evaluation = _evaluated(known)
     from harness.evaluation.result import failures
 
     console.write(_rendered(known, evaluation, least))
@@ -158,13 +157,17 @@ def _check_models(known: argparse.Namespace) -> None:
             f"--frozen-graph {known.frozen_graph}: this is a checkpoint, which goes with "
             f"--checkpoint; give the .pb or SavedModel folder that was made of it"
         )
-    if known.checkpoint:
-        locate(known.checkpoint)
+    if known.checkpoint and locate(known.checkpoint).path.resolve() == location.path.resolve():
+        raise RequestError(
+            f"--checkpoint {known.checkpoint}: this is the frozen graph itself, and would be "
+            f"compared with itself"
+        )
 
 
 def _number(option: str, text: str, *, least: int) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) < least:
-        raise RequestError(f"{option} {text}: it should be a number from {least}")
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not is_number or int(text) < least:
+        raise RequestError(f"{option} {text[:40]}: it should be a number from {least}")
     return int(text)
 
 

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from fixtures.models.captcha_cnn import training_prefix
 from harness.cli import main
 from harness.exporters import direct
 from harness.models.opening import open_model
@@ -97,6 +98,34 @@ def test_an_accuracy_that_is_not_reached_fails(frozen: Path, tmp_path: Path, eva
     assert json.loads(out)["passed"] is False
     assert "below --min-accuracy 0.9" in err
     assert evaluate(*given(frozen, tmp_path), "--min-accuracy=0")[0] == 0
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--output", "--batch-size"])
+def test_an_option_that_is_empty_is_refused(frozen: Path, evaluate: Run, option: str) -> None:
+    """As of a variable of the shell that is not set: what it asks for must not be left out."""
+    code, out, err = evaluate(*given(frozen), f"{option}=")
+    assert (code, out, err) == (MISTAKEN, "", f"freezeproof: {option}: it is empty\n")
+
+
+def test_a_frozen_graph_is_not_compared_with_itself(frozen: Path, evaluate: Run) -> None:
+    code, _, err = evaluate(*given(frozen), f"--checkpoint={frozen.parent / '.' / frozen.name}")
+    assert code == MISTAKEN
+    assert "would be compared with itself" in err
+
+
+def test_what_training_left_in_both_models_is_told(
+    checkpoint: Path, tmp_path: Path, evaluate: Run
+) -> None:
+    """They agree, and what they predict depends on what is fed together."""
+    training = training_prefix(checkpoint)
+    request = Request(path=training, inputs=("image_tensor",), outputs=("classes",))
+    graph = direct.export(open_model(request), tmp_path).path
+    _, out, _ = evaluate(*given(graph), f"--checkpoint={training}", "--json")
+    told = json.loads(out)["told"]
+    for who in ("frozen graph", "checkpoint"):
+        assert any(t.startswith(f"{who}: ") and "batch" in t for t in told)
+        assert any(t.startswith(f"{who}: random numbers are drawn") for t in told)
+    assert any(t.startswith("checkpoint: ") and "average" in t for t in told)
 
 
 def test_the_seed_decides_which_captchas_are_drawn(frozen: Path, evaluate: Run) -> None:

@@ -19,6 +19,9 @@ DEFAULT_SEED = 2
 _NOT_READ = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 """What Pillow raises over a file, by format."""
 _TOO_FINE = ("I", "F")
+_ORIENTATION = 274  # of EXIF; 1 is upright
+_TURNED = frozenset({"JPEG", "MPO", "TIFF", "WEBP"})
+_MOST_CAPTCHAS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,9 @@ class Picture:
     label: int
     size: tuple[int, int]
     source: Path | Array = field(repr=False)
+    is_transparent: bool = False
+    is_turned: bool = False
+    """The file says that whoever shows it should turn it."""
 
     def opened(self) -> Image.Image:
         """Return the picture, its pixels read.
@@ -85,8 +91,12 @@ def read_data(text: str, *, seed: int | None = None) -> Data:
 
 def _count(text: str) -> int:
     number = text.removeprefix(CAPTCHA)
-    if not _is_number(number) or int(number) == 0:
-        raise RequestError(f"--data {text}: it should be {CAPTCHA}N, as {CAPTCHA}500")
+    is_short = _is_number(number) and len(number) <= len(str(_MOST_CAPTCHAS))
+    if not is_short or not 0 < int(number) <= _MOST_CAPTCHAS:
+        raise RequestError(
+            f"--data {text[:40]}: it should be {CAPTCHA}N, as {CAPTCHA}500, with N from 1 to "
+            f"{_MOST_CAPTCHAS}"
+        )
     return int(number)
 
 
@@ -147,6 +157,14 @@ def _folder(folder: Path) -> Data:
         left_out=(
             *_told("hidden, skipped", [str(path.relative_to(folder)) for path in hidden]),
             *_told("classes without pictures", empty),
+            *_told(
+                "transparent, which only an input of 4 channels sees",
+                [picture.name for picture in pictures if picture.is_transparent],
+            ),
+            *_told(
+                "to be turned by their EXIF data, which is not done",
+                [picture.name for picture in pictures if picture.is_turned],
+            ),
         ),
     )
 
@@ -164,8 +182,14 @@ def _visible(folder: Path, hidden: list[Path]) -> list[Path]:
 
 def _labels(classes: Sequence[Path], folder: Path) -> dict[int, Path]:
     """Return the folders by label: their numbers where all are numbers, else their places."""
-    if not all(_is_number(entry.name) for entry in classes):
+    names = [entry.name for entry in classes if not _is_number(entry.name)]
+    if len(names) == len(classes):
         return dict(enumerate(classes))
+    if names:
+        raise RequestError(
+            f"--data {folder}: its folders are called by numbers, and {listed(names)} is not: "
+            f"remove it, or put a dot before its name to have it skipped"
+        )
     labels: dict[int, Path] = {}
     for entry in classes:
         other = labels.setdefault(int(entry.name), entry)
@@ -183,9 +207,14 @@ def _picture(file: Path, name: str, label: int) -> Picture:
             f"--data: {file} is a folder inside that of a class: move its pictures up, or it "
             f"elsewhere"
         )
+    if file.exists() and not file.is_file():
+        raise RequestError(f"--data: {file} is no file and no folder: remove it")
     try:
         with Image.open(file) as image:
             size, mode = image.size, image.mode
+            is_transparent = "A" in mode or "transparency" in image.info
+            # Of other formats it stands behind the pixels, if at all.
+            is_turned = image.format in _TURNED and image.getexif().get(_ORIENTATION, 1) != 1
     except (FileNotFoundError, PermissionError):
         raise  # of the file, and not of what it holds
     except _NOT_READ as error:
@@ -198,7 +227,14 @@ def _picture(file: Path, name: str, label: int) -> Picture:
             f"--data: {file} holds numbers beyond 255 (Pillow's mode {mode}), which would be cut "
             f"off: convert it to 8 bits a channel"
         )
-    return Picture(name=name, label=label, size=size, source=file)
+    return Picture(
+        name=name,
+        label=label,
+        size=size,
+        source=file,
+        is_transparent=is_transparent,
+        is_turned=is_turned,
+    )
 
 
 def _is_number(text: str) -> bool:

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 import numpy as np
 
 from harness.criteria import Array
-from harness.errors import Rejected, RequestError, TimedOut
+from harness.errors import Rejected, RequestError, TimedOut, listed, nearest
 from harness.evaluation.data import Data, Picture
 from harness.evaluation.feeding import Feeding, fed, feeding_of
 from harness.evaluation.opening import Interface
 from harness.evaluation.predicting import check_output, predictions_of
-from harness.evaluation.result import Evaluation, Outcome, Prediction
+from harness.evaluation.result import Evaluation, Outcome, Prediction, is_constant
 from harness.inputs.dtypes import numpy_dtype
 from harness.models.model import Model
 from harness.runtime import Mode, Runner
@@ -22,6 +22,9 @@ DEFAULT_BATCH_SIZE = 100
 FROZEN, CHECKPOINT = "frozen graph", "checkpoint"
 _SECONDS = 600.0
 """That a batch may take; a model is slow on a small machine, and it is not that which is tested."""
+
+_BYTES_AT_A_TIME, _BYTES_OF_A_PIXEL = 2**28, 8
+"""Of the pictures that are fed together, and of one channel while it is scaled."""
 
 _Say = Callable[[int], None]
 
@@ -51,6 +54,7 @@ def evaluate(
     found: dict[str, list[Prediction | None]] = {
         name: [None] * len(data.pictures) for name in models
     }
+    refused: dict[str, str] = {}
     with ExitStack() as stack:
         runners: dict[str, Runner] = {}
         for name, model in models.items():
@@ -60,7 +64,7 @@ def evaluate(
         for places in batches(data.pictures, feeding, batch_size):
             pictures = [data.pictures[place] for place in places]
             for name, predictions in _predicted(
-                runners, pictures, feeding, interface, data.class_names
+                runners, pictures, feeding, interface, data.class_names, refused
             ).items():
                 for place, prediction in zip(places, predictions, strict=True):
                     found[name][place] = prediction
@@ -76,7 +80,14 @@ def evaluate(
         output=interface.output,
         frozen=outcomes[FROZEN],
         reference=outcomes.get(CHECKPOINT),
-        told=(*interface.told, *told, *feeding.told, *_resized(data.pictures, feeding)),
+        told=(
+            *interface.told,
+            *told,
+            *feeding.told,
+            *_resized(data.pictures, feeding),
+            *_fed_alone(refused, outcomes),
+            *_seen(outcomes[FROZEN], data),
+        ),
     )
 
 
@@ -84,11 +95,12 @@ def batches(
     pictures: Sequence[Picture], feeding: Feeding, batch_size: int
 ) -> Iterator[Sequence[int]]:
     """Return the places of pictures that are fed together: those of one size, in their order."""
-    most = _together(feeding, batch_size)
     by_size: dict[tuple[int, int], list[int]] = {}
     for place, picture in enumerate(pictures):
         by_size.setdefault(feeding.size(picture), []).append(place)
-    for places in by_size.values():
+    for (width, height), places in by_size.items():
+        room = max(1, _BYTES_AT_A_TIME // (width * height * feeding.channels * _BYTES_OF_A_PIXEL))
+        most = _together(feeding, min(batch_size, room))
         for start in range(0, len(places), most):
             yield places[start : start + most]
 
@@ -100,14 +112,18 @@ def _together(feeding: Feeding, wanted: int) -> int:
     return 1 if feeding.batch == "none" else feeding.batch
 
 
-def _predicted(
+def _predicted(  # noqa: PLR0917 (what one batch takes)
     runners: Mapping[str, Runner],
     pictures: Sequence[Picture],
     feeding: Feeding,
     interface: Interface,
     class_names: Mapping[int, str],
+    refused: dict[str, str],
 ) -> dict[str, list[Prediction]]:
-    """Return the predictions of each model; where one refuses, all are asked picture by picture."""
+    """Return the predictions of each model; where one refuses, all are asked picture by picture.
+
+    Why a model refused pictures together is put into `refused`.
+    """
     feeds = _feeds(pictures, feeding, interface)
     size = _together(feeding, len(pictures))
     found: dict[str, list[Prediction]] = {}
@@ -116,7 +132,8 @@ def _predicted(
             value = _run(runner, feeds, interface, size)
         except Rejected as error:
             if len(pictures) > 1:
-                return _one_by_one(runners, pictures, feeding, interface, class_names)
+                refused.setdefault(name, f"{len(pictures)} pictures together ({error})")
+                return _one_by_one(runners, pictures, feeding, interface, class_names, refused)
             found[name] = [Prediction(predicted=None, problem=str(error))]
             continue
         predictions = predictions_of(
@@ -130,16 +147,17 @@ def _predicted(
     return found
 
 
-def _one_by_one(
+def _one_by_one(  # noqa: PLR0917 (as above)
     runners: Mapping[str, Runner],
     pictures: Sequence[Picture],
     feeding: Feeding,
     interface: Interface,
     class_names: Mapping[int, str],
+    refused: dict[str, str],
 ) -> dict[str, list[Prediction]]:
     found: dict[str, list[Prediction]] = {name: [] for name in runners}
     for picture in pictures:
-        alone = _predicted(runners, [picture], feeding, interface, class_names)
+        alone = _predicted(runners, [picture], feeding, interface, class_names, refused)
         for name, predictions in alone.items():
             found[name] += predictions
     return found
@@ -169,6 +187,30 @@ def _all(predictions: Sequence[Prediction | None]) -> tuple[Prediction, ...]:
     made = tuple(each for each in predictions if each is not None)
     assert len(made) == len(predictions), "a picture was in no batch"
     return made
+
+
+def _fed_alone(refused: Mapping[str, str], outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Tell of a model that takes every picture, and does not take them together."""
+    return [
+        f"the {name} refuses {what}: they were fed one by one"
+        for name, what in refused.items()
+        if all(each.predicted is not None for each in outcomes[name].predictions)
+    ]
+
+
+def _seen(outcome: Outcome, data: Data) -> list[str]:
+    """Tell which classes are predicted that are none, and where there is but one."""
+    told = []
+    if data.is_named and not any(isinstance(p.predicted, str) for p in outcome.predictions):
+        numbered = [f"{label} {name}" for label, name in data.class_names.items()]
+        told.append(f"classes are numbered by the order of their names: {listed(numbered)}")
+    unknown = sorted({p.predicted for p in outcome.predictions if isinstance(p.predicted, str)})
+    if unknown:
+        hint = nearest(unknown[0], data.class_names.values())
+        told.append(f"predicted names that are no folder's: {listed(unknown)}{hint}")
+    if is_constant(outcome, data.pictures):
+        told.append("one class is predicted of all pictures")
+    return told
 
 
 def _resized(pictures: Sequence[Picture], feeding: Feeding) -> list[str]:

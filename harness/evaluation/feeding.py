@@ -130,6 +130,8 @@ def _of_numbers(spec: TensorSpec, shape: Shape | None, pixels: str) -> Feeding:
     if len(shape) != 4 and not is_alone:
         raise _no_pictures(spec, f"its shape is {spec.shape and list(spec.shape)}")
     batch, height, width, channels = (None, *shape) if is_alone else shape
+    if channels is None and height in _MODES:
+        raise _no_pictures(spec, "its channels may come first, which are not served")
     if channels is not None and channels not in _MODES:
         first = " (channels that come first are not served)" if shape[1] in _MODES else ""
         raise _no_pictures(spec, f"it has {channels} channels{first}")

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.domain import Domain, Phase
-from harness.errors import BrokenModel, RequestError
+from harness.errors import BrokenModel, RequestError, listed
 from harness.graph.domains import domains_of
+from harness.graph.lint import static_warnings
+from harness.graph.randomness import random_nodes
 from harness.models.model import Model
 from harness.models.opening import open_model
 from harness.signature import TensorSpec, format_shape
@@ -56,6 +58,7 @@ def open_interface(path: Path, *, input_name: str, output_name: str) -> Interfac
         if spec != fed and isinstance(values := domains[spec.name].values, Phase)
     }
     told += [f"{name} is fed {value:g}, as for inference" for name, value in phases.items()]
+    told += _warned("frozen graph", model)
     (output,) = model.signature.outputs
     return Interface(
         model=model,
@@ -98,7 +101,22 @@ def open_reference(
             )
         if own.shape != frozen.shape:
             told.append(f"in the checkpoint it is {own}, in the frozen graph {frozen}")
-    return model, tuple(told)
+    return model, (*told, *_warned("checkpoint", model))
+
+
+def _warned(who: str, model: Model) -> list[str]:
+    """Return what the graph shows of a model that is not as it should be to be served.
+
+    Both may be wrong alike: then their predictions are equal, and depend on what is fed together.
+    """
+    found = static_warnings(model.graph_def, model.signature, unread_averages=model.unread_averages)
+    told = [f"{who}: {each.message}" for each in found if each.code != "argmax_output"]
+    drawn = random_nodes(model.graph_def)
+    if drawn:
+        told.append(f"{who}: random numbers are drawn ({listed(drawn)}), the same each time here")
+    if model.without_average:
+        told.append(f"{who}: no moving average was saved of {listed(model.without_average)}")
+    return told
 
 
 def _opened(path: Path, input_name: str, output_name: str, told: list[str]) -> Model:

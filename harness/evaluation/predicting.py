@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from harness.criteria import Array
-from harness.errors import RequestError
+from harness.errors import RequestError, listed
 from harness.evaluation.result import Prediction
 from harness.signature import Shape, TensorSpec, format_shape
 
@@ -82,6 +82,12 @@ def _check_scores(spec: TensorSpec, scores: int, class_names: Mapping[int, str])
     if scores == 1:
         raise _no_classes(spec, "it has one score, of which the highest is always the same")
     label = max(class_names)
+    if scores != len(class_names) and any(not each.isdigit() for each in class_names.values()):
+        raise RequestError(
+            f"--output {spec.name} has scores of {scores} classes, and there are folders of "
+            f"{len(class_names)} ({listed(list(class_names.values()))}): which is which cannot be "
+            f"told; call the folders by the model's numbers, 0 to {scores - 1}"
+        )
     if label >= scores:
         raise RequestError(
             f"--output {spec.name} has scores of {scores} classes, 0 to {scores - 1}, and there "

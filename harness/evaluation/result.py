@@ -166,9 +166,18 @@ def failures(evaluation: Evaluation, *, least: float | None) -> list[str]:
     """
     found = []
     pictures = evaluation.data.pictures
-    if all(each.predicted is None for each in evaluation.frozen.predictions):
-        found.append("the frozen graph predicts nothing of any picture")
+    predicted = [each.predicted for each in evaluation.frozen.predictions]
+    lacking = predicted.count(None)
+    if 2 * lacking > len(pictures):
+        found.append(f"the frozen graph predicts nothing of {lacking} of {len(pictures)} pictures")
+    elif all(each is None or isinstance(each, str) for each in predicted):
+        found.append("the frozen graph predicts no name that is a folder's")
     compared = agreement(evaluation)
+    if compared is not None and is_constant(evaluation.frozen, pictures):
+        found.append(
+            "the frozen graph predicts one class of all pictures: that its checkpoint does so too "
+            "would show nothing"
+        )
     if compared is not None and compared.differing:
         found.append(
             f"{len(compared.differing)} of {len(pictures)} predictions differ between the frozen "
@@ -176,5 +185,15 @@ def failures(evaluation: Evaluation, *, least: float | None) -> list[str]:
         )
     reached = accuracy(evaluation.frozen, pictures)
     if least is not None and reached < least:
-        found.append(f"the accuracy is {reached:.4g}, below --min-accuracy {least:g}")
+        found.append(
+            f"{right(evaluation.frozen, pictures)} of {len(pictures)} are right, below "
+            f"--min-accuracy {least:g}"
+        )
     return found
+
+
+def is_constant(outcome: Outcome, pictures: Sequence[Picture]) -> bool:
+    """Say whether pictures of several classes are all predicted to be of one."""
+    several = len({picture.label for picture in pictures}) > 1
+    predicted = {each.predicted for each in outcome.predictions}
+    return several and len(predicted) == 1 and None not in predicted

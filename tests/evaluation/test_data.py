@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,9 +30,40 @@ def test_folders_called_by_numbers_are_these_classes(paint: Paint) -> None:
 
 
 def test_other_folders_are_numbered_in_sorted_order(paint: Paint) -> None:
-    data = read_data(str(paint({"rose/a.png": RED, "10/a.png": RED, "daisy/a.png": RED})))
-    assert labelled(data) == {"10/a.png": 0, "daisy/a.png": 1, "rose/a.png": 2}
+    data = read_data(str(paint({"rose/a.png": RED, "b10/a.png": RED, "daisy/a.png": RED})))
+    assert labelled(data) == {"b10/a.png": 0, "daisy/a.png": 1, "rose/a.png": 2}
     assert data.is_named
+
+
+def test_a_folder_that_is_no_class_does_not_number_the_others_anew(paint: Paint) -> None:
+    folder = paint({"1/a.png": RED, "2/a.png": RED, "@eaDir/a.png": RED})
+    with pytest.raises(RequestError, match="called by numbers, and @eaDir is not: remove it"):
+        read_data(str(folder))
+
+
+@pytest.mark.parametrize("number", ["1000001", "9" * 5000])
+def test_more_captchas_than_anybody_needs_are_refused(number: str) -> None:
+    with pytest.raises(RequestError, match="with N from 1 to 1000000"):
+        read_data(f"captcha:{number}")
+
+
+def test_pictures_that_are_not_taken_as_they_are_meant_are_told(paint: Paint) -> None:
+    folder = paint({"0/a.png": RED})
+    Image.new("RGBA", (3, 3)).save(folder / "0" / "glass.png")
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (3, 3)).save(folder / "0" / "lying.jpeg", exif=exif)
+    assert read_data(str(folder)).left_out == (
+        "transparent, which only an input of 4 channels sees: 0/glass.png",
+        "to be turned by their EXIF data, which is not done: 0/lying.jpeg",
+    )
+
+
+def test_what_is_no_file_is_refused(paint: Paint) -> None:
+    folder = paint({"0/a.png": RED})
+    os.mkfifo(folder / "0" / "pipe")
+    with pytest.raises(RequestError, match="pipe is no file and no folder: remove it"):
+        read_data(str(folder))
 
 
 def test_pictures_are_read_in_order_with_their_sizes_and_pixels(paint: Paint) -> None:

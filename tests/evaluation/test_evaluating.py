@@ -146,10 +146,43 @@ def test_a_picture_that_is_refused_is_wrong_and_others_of_its_batch_are_not(
     assert accuracy(found.frozen, data.pictures) == 4 / 6
 
 
+def test_pictures_that_are_refused_together_alone_are_told(colours: Path, tmp_path: Path) -> None:
+    """A batch of one is baked in, where no shape states it."""
+    with tf.Graph().as_default() as graph:
+        pictures = tf.compat.v1.placeholder(tf.uint8, (None, None, None, 3), name="image")
+        is_alone = tf.equal(tf.shape(pictures)[0], 1)
+        with tf.control_dependencies([tf.debugging.Assert(is_alone, ["too many"])]):
+            sums = tf.reduce_sum(tf.cast(pictures, tf.int32), [1, 2])
+        tf.argmax(sums, axis=1, name="classes")
+    path = tmp_path / "alone.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    found = evaluated(path, read_data(str(colours)))
+    assert predicted(found) == RIGHT
+    (told,) = (each for each in found.told if "together" in each)
+    assert told.startswith("the frozen graph refuses 6 pictures together (InvalidArgumentError:")
+    assert told.endswith("): they were fed one by one")
+
+
+def test_pictures_of_a_size_are_fed_so_many_that_they_have_room(
+    colours: Path, freeze: Freeze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluating, "_BYTES_AT_A_TIME", 4 * 4 * 3 * 8 * 2)
+    fed: list[int] = []
+    run = evaluating.Runner.__call__
+
+    def noted(self: Any, feeds: Any, **rest: Any) -> Any:
+        fed.append(len(feeds["image"]))
+        return run(self, feeds, **rest)
+
+    monkeypatch.setattr(evaluating.Runner, "__call__", noted)
+    evaluated(freeze(shape=(None, 4, 4, 3)), read_data(str(colours)))
+    assert fed == [2, 2, 2]
+
+
 def test_a_graph_that_refuses_everything_fails(colours: Path, tmp_path: Path) -> None:
     found = evaluated(refusing(tmp_path / "dark.pb", above=0), read_data(str(colours)))
     assert predicted(found) == [None] * 6
-    assert failures(found, least=None) == ["the frozen graph predicts nothing of any picture"]
+    assert failures(found, least=None) == ["the frozen graph predicts nothing of 6 of 6 pictures"]
 
 
 def test_a_refusal_by_the_frozen_graph_alone_is_a_difference(

@@ -87,8 +87,14 @@ def test_predictions_of_another_number_than_pictures_are_refused(given: int) -> 
 
 
 def test_scores_of_fewer_classes_than_there_are_labels_are_refused() -> None:
-    with pytest.raises(RequestError, match=r"2 classes, 0 to 1, .* of class 2 \(tulip\)"):
-        predicted(np.zeros((1, 2), np.float32), "float32", count=1)
+    with pytest.raises(RequestError, match=r"2 classes, 0 to 1, .* of class 2 \(2\)"):
+        check_output(spec("float32", (None, 2)), {0: "0", 2: "2"}, is_alone=False)
+
+
+@pytest.mark.parametrize("scores", [2, 10])
+def test_folders_with_names_are_those_of_all_classes(scores: int) -> None:
+    with pytest.raises(RequestError, match=rf"of {scores} classes, .* folders of 3 \(daisy"):
+        predicted(np.zeros((1, scores), np.float32), "float32", count=1)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.evaluation.data import Data, Picture
@@ -105,7 +107,29 @@ def test_what_neither_predicts_is_not_counted_as_equal() -> None:
     found = agreement(both)
     assert found is not None
     assert (found.compared, found.equal) == (0, 0)
-    assert failures(both, least=None) == ["the frozen graph predicts nothing of any picture"]
+    assert failures(both, least=None) == ["the frozen graph predicts nothing of 5 of 5 pictures"]
+
+
+def test_where_most_pictures_have_no_prediction_agreement_shows_nothing() -> None:
+    made = evaluation(0, None, None, None, 1)
+    most = replace(made, frozen=made.reference)
+    assert failures(most, least=None) == ["the frozen graph predicts nothing of 3 of 5 pictures"]
+
+
+def test_two_models_that_predict_one_class_alone_are_not_shown_to_agree() -> None:
+    made = evaluation(*[1] * 5)
+    both = replace(made, frozen=made.reference)
+    assert failures(both, least=None) == [
+        "the frozen graph predicts one class of all pictures: that its checkpoint does so too "
+        "would show nothing"
+    ]
+    assert failures(replace(both, reference=None), least=None) == []
+
+
+def test_names_that_are_no_folders_are_a_failure() -> None:
+    made = evaluation()
+    names = replace(made, frozen=outcome("Cat", "Dog", None, "Cat", "Cat"))
+    assert failures(names, least=None) == ["the frozen graph predicts no name that is a folder's"]
 
 
 def test_a_difference_is_a_failure() -> None:

@@ -84,4 +84,4 @@ def test_whether_it_passed_is_told_with_the_reasons() -> None:
     assert (written()["passed"], written()["failures"]) == (True, [])
     content = written(0, None, "c", least=0.5)
     assert content["passed"] is False
-    assert content["failures"] == ["the accuracy is 0.3333, below --min-accuracy 0.5"]
+    assert content["failures"] == ["1 of 3 are right, below --min-accuracy 0.5"]

@@ -122,7 +122,7 @@ def test_where_models_differ_pictures_are_named_and_both_matrices_shown() -> Non
 
 
 def test_where_models_agree_one_matrix_is_shown_and_nothing_fails() -> None:
-    text = lines(evaluation((0, 1), (0, 0), (0, 0)))
+    text = lines(evaluation((0, 1), (0, 1), (0, 1)))
     assert sum(line.startswith("Confusion") for line in text) == 1
     assert not any(line.startswith(("FAILED", "Predictions that differ")) for line in text)
 
@@ -144,7 +144,7 @@ def test_pictures_without_prediction_are_named_with_the_reason() -> None:
 
 def test_an_accuracy_that_is_not_reached_is_told_last() -> None:
     made = evaluation((0, 1), (0, 0))
-    assert lines(made, least=0.9)[-1] == "FAILED: the accuracy is 0.5, below --min-accuracy 0.9"
+    assert lines(made, least=0.9)[-1] == "FAILED: 1 of 2 are right, below --min-accuracy 0.9"
     assert "FAILED" not in render_evaluation(made, width=WIDTH, color=False, least=0.5)
 
 
