@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,3 +92,19 @@ def saved_model(two_layers: TwoLayers, tmp_path_factory: pytest.TempPathFactory)
         signatures={"serving_default": two_layers.predict, "embed": two_layers.embed},
     )
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_that_end_processes() -> Iterator[None]:
+    """Let Ctrl-C and a closed terminal end processes, also in a run in the background.
+
+    A shell starts that with both ignored, and so would be every process that a test starts.
+    """
+    ends = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+    numbers = {name: getattr(signal, name) for name in ends if hasattr(signal, name)}
+    ignored = [n for n, number in numbers.items() if signal.getsignal(number) is signal.SIG_IGN]
+    for name in ignored:
+        signal.signal(numbers[name], ends[name])
+    yield
+    for name in ignored:
+        signal.signal(numbers[name], signal.SIG_IGN)

@@ -28,6 +28,7 @@ NEEDS_TENSORFLOW = (
     "harness.exporting.exporting",
     "harness.exporting.input_types",
     "harness.exporting.original_names",
+    "harness.exporting.reading_back",
     "harness.diagnosis",
     "harness.candidates",
     "harness.influence",

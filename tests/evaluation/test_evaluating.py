@@ -306,3 +306,22 @@ def test_a_stale_checkpoint_is_seen_to_differ(built: Built, tmp_path: Path) -> N
     compared = agreement(found)
     assert compared is not None
     assert len(compared.differing) > 25
+
+
+def test_names_that_no_folder_has_are_told_with_the_nearest(paint: Paint, freeze: Freeze) -> None:
+    folder = paint({"Red/a.png": (250, 0, 0), "blue/a.png": (0, 0, 90)})
+    found = evaluated(freeze(), read_data(str(folder)), output="names")
+    assert predicted(found) == ["red", 1]
+    assert "predicted names that are no folder's: red; nearest: Red" in found.told
+
+
+def test_which_number_a_folder_stands_for_is_told(paint: Paint, freeze: Freeze) -> None:
+    folder = paint({"cat/a.png": (250, 0, 0), "dog/a.png": (0, 90, 0)})
+    found = evaluated(freeze(), read_data(str(folder)))
+    assert "classes are numbered by the order of their names: 0 cat, 1 dog" in found.told
+
+
+def test_that_one_class_is_predicted_of_all_is_told(paint: Paint, freeze: Freeze) -> None:
+    folder = paint({"0/a.png": (250, 0, 0), "1/a.png": (250, 0, 0)})
+    found = evaluated(freeze(), read_data(str(folder)))
+    assert "one class is predicted of all pictures" in found.told

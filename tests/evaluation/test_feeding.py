@@ -135,6 +135,7 @@ def test_an_unknown_rank_is_taken_for_that_of_pictures(noise: Array) -> None:
         ("float32", (None, 784), r"its shape is \[None, 784\]"),
         ("float32", (None, 28, 28, 2), "it has 2 channels"),
         ("float32", (None, 3, 28, 28), "channels that come first are not served"),
+        ("float32", (None, 3, None, None), "its channels may come first, which are not served"),
         ("float32", (None, 28, 28), "its shape is"),
         ("int8", ANY, "int8 holds no pixels"),
         ("bool", ANY, "bool holds no pixels"),
