@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import textwrap
 import traceback
@@ -108,6 +109,8 @@ class _Parser(argparse.ArgumentParser):
             allow_abbrev=False,  # as pytest: an option to come must not change what is meant
         )
         self._positionals.title = "arguments"
+        # As newer Pythons do: in `--input-shape -1,28,28,3`, the second is the option's value.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

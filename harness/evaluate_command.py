@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    # So that `--pixels -1..1` is a value and no option; no option here looks like a number.
-    parser._negative_number_matcher = re.compile(r"-\d")  # noqa: SLF001 (no public way)
     graph = parser.add_argument_group("the frozen graph")
     graph.add_argument(
         "--frozen-graph", metavar="PATH", required=True, help="a .pb, or a SavedModel folder"

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ from harness.exporting.manifest import Manifest, as_json
 from harness.exporting.model_protocol import ModelRaised, load_model
 from harness.exporting.steps import Show, Step
 from harness.locate import locate
-from harness.options import OPTIONS, is_url, read_settings
+from harness.options import OPTIONS, is_url, parse_names, read_settings
 from harness.report.export_text import render_export
 from harness.requesting import add_options, request_of
 from harness.wheel import require_tensorflow, startup_noise_kept_back
@@ -46,8 +45,6 @@ _PASSED_ON = (*_OF_VERIFYING, "import", "op_library")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options, of which those on model and run are the plugin's."""
-    # As newer Pythons do, so that `--input-shape -1,28,28,3` is an option with its value.
-    parser._negative_number_matcher = re.compile(r"-\.?\d")  # noqa: SLF001
     parser.add_argument(
         "--checkpoint",
         metavar="PATH",
@@ -167,7 +164,7 @@ def _exported(known: argparse.Namespace, place: Path, scratch: Path) -> Manifest
                 input_type=known.input_type or IMAGE_TENSOR,
                 model=load_model(known.model),
                 input_shape=_sizes(known.input_shape),
-                additional_outputs=tuple(_names(known.extra_outputs)),
+                additional_outputs=parse_names(known.extra_outputs),
             )
             return export_rebuilt(what, request, place, how=how)
         except ModelRaised:
@@ -193,10 +190,6 @@ def _values(given: object) -> list[str]:
     if isinstance(given, list):
         return [str(value) for value in given]
     return [str(given)] if given else []
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _sizes(text: str | None) -> tuple[int, ...] | None:

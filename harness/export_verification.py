@@ -23,6 +23,7 @@ from harness.errors import FreezeproofError, RequestError, listed
 from harness.exporting.holding import LOCK, held, taken_over
 from harness.exporting.layout import FROZEN_GRAPH, SAVED_MODEL, VERIFICATION
 from harness.exporting.manifest import Verified
+from harness.options import HANDING_OVER, REPORT_COPY, STAGED
 from harness.report.json_text import read_report
 from harness.subject import Request
 from harness.verdict import ModelReport, Verdict
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 _VERIFIED = (FROZEN_GRAPH, SAVED_MODEL)
 _REPORT, _GRAPH, _FAILURES, _CONFIGURATION = "report.json", "graph.meta", "failures", "pytest.ini"
-_HANDS_OVER = "harness.suite.handing_over"
-_COPY, _STAGED = "--freezeproof-report-copy", "--freezeproof-staged"
-"""Its options; importing it would import pytest."""
 _OF_OTHER_TESTS = frozenset({"PYTEST_ADDOPTS", "PYTEST_PLUGINS"})
 _START = (
     "import sys; sys.path.pop(0); sys.path.append(sys.argv.pop(1)); "
@@ -163,7 +161,7 @@ def _report(
     """Return pytest's exit code and the report, "" where there is none that is whole."""
     # Not in the folder: what an earlier run left running may write there.
     path = written.folder.with_name(_REPORT)
-    code = _run_pytest(written, folder, [*options, f"{_COPY}={path}"], stdout)
+    code = _run_pytest(written, folder, [*options, f"{REPORT_COPY}={path}"], stdout)
     is_whole = path.is_file() and code >= 0
     return code, path.read_text(encoding="utf-8") if is_whole else ""
 
@@ -217,7 +215,7 @@ def _command(export: Path, request: Request, folder: Path) -> list[str]:
         str(Path(harness.__file__).parents[1]),
         "-q",
         "-pharness.plugin",
-        f"-p{_HANDS_OVER}",
+        f"-p{HANDING_OVER}",
         f"-c{folder / _CONFIGURATION}",
         f"--rootdir={folder}",
         "--noconftest",
@@ -226,7 +224,7 @@ def _command(export: Path, request: Request, folder: Path) -> list[str]:
         *stated,
         "--export-methods=none",
         *(f"--frozen={export / name}" for name in _VERIFIED),
-        _STAGED,
+        STAGED,
         f"--repro-dir={folder / _FAILURES}",
     ]
 

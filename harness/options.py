@@ -29,6 +29,9 @@ from harness.subject import (
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _OP_SOURCES = ("import", "op_library")
 NOWHERE = "none"
+REPORT_COPY, STAGED = "--freezeproof-report-copy", "--freezeproof-staged"
+"""Options of `suite.handing_over`, for commands that run pytest; importing that imports pytest."""
+HANDING_OVER = "harness.suite.handing_over"
 DEFAULT_REPRO_DIR = Path(".freezeproof")
 
 
@@ -207,10 +210,10 @@ def read_settings(get: Callable[[Option], Any]) -> Settings:
     """
     raw = {option.name: get(option) for option in OPTIONS if not option.url}
     settings = Settings(
-        inputs=_names(raw["inputs"]),
-        outputs=_names(raw["outputs"]),
+        inputs=parse_names(raw["inputs"]),
+        outputs=parse_names(raw["outputs"]),
         signature_key=raw["signature"] or None,
-        tags=_names(raw["tags"]),
+        tags=parse_names(raw["tags"]),
         ops=read_op_sources(get),
         methods=parse_methods(raw["export_methods"] or "all"),
         max_examples=parse_max_examples(raw["max_examples"] or str(DEFAULT_EXAMPLES)),
@@ -317,7 +320,7 @@ def parse_methods(text: str) -> tuple[str, ...]:
         return known
     if text == "none":
         return ()
-    names = _names(text)
+    names = parse_names(text)
     for name in names:
         if name not in known:
             raise unknown_method(name)
@@ -400,5 +403,6 @@ def _paths(value: list[str] | None) -> tuple[Path, ...]:
     return tuple(Path(path) for path in value or ())
 
 
-def _names(text: str | None) -> tuple[str, ...]:
+def parse_names(text: str | None) -> tuple[str, ...]:
+    """Return the names of a comma-separated list."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())

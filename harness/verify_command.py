@@ -11,14 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness import console
-from harness.options import OPTIONS
+from harness.options import HANDING_OVER, OPTIONS, REPORT_COPY
 
 _JSON = "--json"
-_HANDS_OVER = "harness.suite.handing_over"
-_COPY = "--freezeproof-report-copy"
 _OPTIONS = tuple(option for option in OPTIONS if option.name != "checkpoint")
-_USAGE_ERROR = 4
-"""Of pytest."""
 _ALIKE = 0.85
 """How much of a mistyped option is right. pytest's own options are less like those of here."""
 
@@ -43,7 +39,7 @@ def run_verify(known: argparse.Namespace) -> int:
     rest, is_json = _without_json(known.rest)
     arguments = [f"--checkpoint={known.path}", *_given_before(known), *rest]
     code = _with_report(arguments) if known.json or is_json else _run_pytest(arguments)
-    if code == _USAGE_ERROR:
+    if code == console.MISTAKEN:
         for flag, meant in _mistyped(rest):
             console.refuse(f"{flag}: is {meant} meant?", code)
     return code
@@ -71,7 +67,7 @@ def _with_report(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="freezeproof-") as folder:
         report = Path(folder) / "report.json"
         # Before the user's own: after a `--`, options are no options any more.
-        handing_over = ["-p", _HANDS_OVER, f"{_COPY}={report}"]
+        handing_over = ["-p", HANDING_OVER, f"{REPORT_COPY}={report}"]
         code = _run_pytest([*handing_over, *arguments], is_output_kept_apart=True)
         if report.is_file():
             console.write(report.read_text(encoding="utf-8"))

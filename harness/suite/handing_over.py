@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-OPTION = "--freezeproof-report-copy"
-STAGED = "--freezeproof-staged"
+from harness.options import REPORT_COPY, STAGED
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     The second says that what is compared is not in its place yet: no command will find it again.
     """
-    parser.addoption(OPTION, dest="freezeproof_report_copy", help=argparse.SUPPRESS)
+    parser.addoption(REPORT_COPY, dest="freezeproof_report_copy", help=argparse.SUPPRESS)
     parser.addoption(STAGED, dest="freezeproof_staged", action="store_true", help=argparse.SUPPRESS)
 
 

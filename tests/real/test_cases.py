@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,25 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from fixtures.real_cases import CASES, MARKS, read_tables
 from harness.report.json_text import read_report
 from harness.verdict import ModelReport, Stage, Status, Verdict
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-CASES = Path(os.environ.get("FREEZEPROOF_CASES", Path(__file__).parents[3] / "shared" / "cases"))
-IS_REQUIRED = "FREEZEPROOF_REQUIRE_CASES" in os.environ
-"""Set where a skip would mean that nothing was tested: the models must be there then."""
-
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(
-        not (CASES / "cases.toml").is_file() and not IS_REQUIRED,
-        reason=f"there are no real models in {CASES} (set FREEZEPROOF_CASES to their folder)",
-    ),
-]
+pytestmark = list(MARKS)
 
 # What the message or a warning must name, where the case states a culprit in prose.
 CULPRITS = {
@@ -73,11 +57,11 @@ class Case:
 
 
 def read_cases() -> list[Case]:
-    path = CASES / "cases.toml"
-    if not path.is_file():
+    found = read_tables()
+    if not found:
         return []
     fields = Case.__dataclass_fields__
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))["case"]
+    tables = found["case"]
     cases = [
         Case(**{
             key: tuple(value) if isinstance(value, list) else value

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fixtures.real_cases import CASES, MARKS, read_tables
 from harness.errors import RequestError, Unsupported
 from harness.exporting.exporting import export_own_graph
 from harness.proof import Proof
 from harness.subject import Candidate, Request
 from harness.verdict import Status
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-CASES = Path(os.environ.get("FREEZEPROOF_CASES", Path(__file__).parents[3] / "shared" / "cases"))
-IS_REQUIRED = "FREEZEPROOF_REQUIRE_CASES" in os.environ
-
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(
-        not (CASES / "cases.toml").is_file() and not IS_REQUIRED,
-        reason=f"there are no real models in {CASES} (set FREEZEPROOF_CASES to their folder)",
-    ),
-]
+pytestmark = list(MARKS)
 
 FILES = ("frozen_inference_graph.pb", "saved_model")
 NOT_EXPORTED = {
@@ -46,9 +31,8 @@ NOT_EXPORTED = {
 
 
 def cases() -> list[dict[str, Any]]:
-    path = CASES / "cases.toml"
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))["case"] if path.is_file() else []
-    return [table for table in tables if table["verdict"] != "broken"]
+    tables = read_tables()
+    return [case for case in tables["case"] if case["verdict"] != "broken"] if tables else []
 
 
 def request_of(case: dict[str, Any]) -> Request:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,24 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fixtures.real_cases import CASES, MARKS, read_tables
 from harness.report.json_text import read_report
 from harness.verdict import ModelReport, Stage, Verdict
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-CASES = Path(os.environ.get("FREEZEPROOF_CASES", Path(__file__).parents[3] / "shared" / "cases"))
-IS_REQUIRED = "FREEZEPROOF_REQUIRE_CASES" in os.environ
-
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(
-        not (CASES / "cases.toml").is_file() and not IS_REQUIRED,
-        reason=f"there are no real models in {CASES} (set FREEZEPROOF_CASES to their folder)",
-    ),
-]
+pytestmark = list(MARKS)
 
 INPUT, OUTPUT = ".placeholder.csv", ".prediction.csv"
 
@@ -39,10 +24,8 @@ Verify = Callable[..., ModelReport]
 
 
 def names_of(key: str) -> list[str]:
-    path = CASES / "cases.toml"
-    if not path.is_file():
-        return []
-    names: list[str] = tomllib.loads(path.read_text(encoding="utf-8"))["known_outputs"][key]
+    tables = read_tables()
+    names: list[str] = tables["known_outputs"][key] if tables else []
     return names
 
 
